@@ -1,0 +1,42 @@
+"""sRGB <-> linear light (IEC 61966-2-1)."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+# The published constants meet to 3e-8 only at 0.04045; everyone uses them, so do we.
+_CODED_KNEE = 0.04045
+_LINEAR_KNEE = 0.0031308
+
+
+def srgb_to_linear(coded: Tensor) -> Tensor:
+    """Light that a display makes of coded values.
+
+    Parameters
+    ----------
+    coded : Tensor, any shape, sRGB
+        Clamped to [0, 1] first: the code says nothing outside.
+
+    Returns
+    -------
+    Tensor, same shape and dtype, linear light in [0, 1]
+    """
+    coded = coded.clamp(0, 1)
+    return torch.where(coded <= _CODED_KNEE, coded / 12.92, ((coded + 0.055) / 1.055) ** 2.4)
+
+
+def linear_to_srgb(light: Tensor) -> Tensor:
+    """Coded values that make a display emit this light.
+
+    Parameters
+    ----------
+    light : Tensor, any shape, linear light
+        Clamped to [0, 1] first.
+
+    Returns
+    -------
+    Tensor, same shape and dtype, sRGB in [0, 1]
+    """
+    light = light.clamp(0, 1)
+    return torch.where(light <= _LINEAR_KNEE, light * 12.92, 1.055 * light ** (1 / 2.4) - 0.055)

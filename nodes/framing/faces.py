@@ -1,0 +1,132 @@
+"""Faces in a picture, and the coordinates in which everything on a face is measured.
+
+Pixels are continuous: pixel ``i`` covers ``[i, i + 1)``, x to the right, y down. A network that
+answers in pixel centres is half a pixel off until 0.5 is added.
+
+Left and right are the picture's, never the sitter's.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from math import atan2, degrees, hypot
+from typing import Any
+
+Point = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Box:
+    """A rectangle in pixels: its top left corner and its size."""
+
+    x: float
+    y: float
+    width: float
+    height: float
+
+    @property
+    def right(self) -> float:
+        return self.x + self.width
+
+    @property
+    def bottom(self) -> float:
+        return self.y + self.height
+
+    @property
+    def centre(self) -> Point:
+        return (self.x + self.width / 2, self.y + self.height / 2)
+
+    def contains(self, other: Box, slack: float = 1e-6) -> bool:
+        """Whether the other box lies inside this one, borders included."""
+        return (
+            other.x >= self.x - slack
+            and other.y >= self.y - slack
+            and other.right <= self.right + slack
+            and other.bottom <= self.bottom + slack
+        )
+
+
+@dataclass(frozen=True)
+class Face:
+    """One face: two pupil centres, and what they imply.
+
+    The face's own coordinates are ``(u, v)`` in inter-ocular distances (IOD): the origin midway
+    between the pupils, u along the eye line to the right of the picture, v down the face.
+    """
+
+    eyes: tuple[Point, Point]
+    """Pupil centres, pixels, the one further left in the picture first."""
+    score: float = 1.0
+    """The backend's own confidence: votes for the embedded detector (12 is sure of one
+    face, 30 of one among several), 1 for what the user gave."""
+
+    @property
+    def iod(self) -> float:
+        """Inter-ocular distance, pixels."""
+        (x1, y1), (x2, y2) = self.eyes
+        return hypot(x2 - x1, y2 - y1)
+
+    @property
+    def roll_deg(self) -> float:
+        """How far the eye line is turned, degrees; positive is clockwise as seen."""
+        (x1, y1), (x2, y2) = self.eyes
+        return degrees(atan2(y2 - y1, x2 - x1))
+
+    @property
+    def centre(self) -> Point:
+        """Midway between the pupils, pixels."""
+        (x1, y1), (x2, y2) = self.eyes
+        return ((x1 + x2) / 2, (y1 + y2) / 2)
+
+    def to_image(self, u: float, v: float) -> Point:
+        """A point of the face, given in inter-ocular distances, in pixels."""
+        (x1, y1), (x2, y2) = self.eyes
+        ux, uy = x2 - x1, y2 - y1  # one IOD along the eye line, px
+        cx, cy = self.centre
+        return (cx + u * ux - v * uy, cy + u * uy + v * ux)
+
+    @property
+    def box(self) -> Box:
+        """The upright box around the face oval, forehead to chin, pixels.
+
+        The oval is 2.29 x 2.69 IOD, the median of 74 near-frontal portraits measured with a
+        468-point mesh; its centre lies 0.485 IOD below the eye line.
+        """
+        cx, cy = self.to_image(0.0, 0.485)
+        (x1, y1), (x2, y2) = self.eyes
+        cos, sin = (x2 - x1) / self.iod, (y2 - y1) / self.iod
+        half_w = hypot(1.145 * cos, 1.345 * sin) * self.iod
+        half_h = hypot(1.145 * sin, 1.345 * cos) * self.iod
+        return Box(cx - half_w, cy - half_h, 2 * half_w, 2 * half_h)
+
+
+@dataclass(frozen=True)
+class Faces:
+    """The faces of every picture of a batch, largest first: the value of a LOUPE_FACES socket."""
+
+    image_size: tuple[int, int]
+    """Width and height of the pictures, pixels."""
+    frames: tuple[tuple[Face, ...], ...]
+    """For each picture its faces, which may be none."""
+    backend: str
+    """What found them, in words."""
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for other programs: pixels, image-left eye first, boxes x, y, width, height."""
+        return {
+            "image_size": list(self.image_size),
+            "backend": self.backend,
+            "frames": [
+                [
+                    {
+                        "eyes": [[round(c, 3) for c in eye] for eye in face.eyes],
+                        "iod_px": round(face.iod, 3),
+                        "roll_deg": round(face.roll_deg, 2),
+                        "box": {key: round(value, 3) for key, value in asdict(face.box).items()},
+                        "score": round(face.score, 3),
+                    }
+                    for face in frame
+                ]
+                for frame in self.frames
+            ],
+        }

@@ -1,0 +1,57 @@
+"""Import this clone as ``portrait_loupe``, whatever folder it was cloned into."""
+
+import importlib.util
+import os
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+
+ROOT = Path(__file__).resolve().parents[1]
+
+spec = importlib.util.spec_from_file_location("portrait_loupe", ROOT / "__init__.py")
+assert spec and spec.loader
+package = importlib.util.module_from_spec(spec)
+sys.modules["portrait_loupe"] = package
+spec.loader.exec_module(package)
+
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton kernels run on the CPU, slowly
+
+
+@pytest.fixture
+def device():
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@pytest.fixture(scope="session")
+def test_data() -> Path:
+    """The photos and small models outside the repository; CONTRIBUTING says which."""
+    folder = os.environ.get("LOUPE_TEST_DATA")
+    if not folder:
+        pytest.skip("LOUPE_TEST_DATA is not set: no outside photos to measure on")
+    if not Path(folder).is_dir():
+        pytest.fail(f"LOUPE_TEST_DATA names {folder}, which is no folder")
+    return Path(folder)
+
+
+@pytest.fixture(scope="session")
+def hopper() -> torch.Tensor:
+    """Grace Hopper from matplotlib's sample data (US Navy, public domain), (1, 600, 512, 3), sRGB 0..1."""
+    import numpy as np
+    from matplotlib import cbook
+    from PIL import Image
+
+    with cbook.get_sample_data("grace_hopper.jpg") as file:
+        pixels = np.asarray(Image.open(file).convert("RGB"))
+    return torch.from_numpy(pixels.astype(np.float32) / 255)[None]
+
+
+@pytest.fixture(scope="session")
+def astronaut() -> torch.Tensor:
+    """Eileen Collins from scikit-image (NASA, public domain), (1, 512, 512, 3), sRGB 0..1."""
+    import numpy as np
+    from skimage import data
+
+    return torch.from_numpy(data.astronaut().astype(np.float32) / 255)[None]
