@@ -5,9 +5,10 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-# The published constants meet to 3e-8 only at 0.04045; everyone uses them, so do we.
 _CODED_KNEE = 0.04045
-_LINEAR_KNEE = 0.0031308
+# The standard prints 0.0031308; with the quotient, decoding and encoding take the same branch,
+# so that every coded value comes back (the printed figure is off by 3e-8 just above the knee).
+_LINEAR_KNEE = _CODED_KNEE / 12.92
 
 
 def srgb_to_linear(coded: Tensor) -> Tensor:

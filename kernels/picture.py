@@ -48,7 +48,9 @@ def check_picture(picture: object, name: str = "image") -> Tensor:
         )
     batch, height, width, _ = picture.shape
     if batch == 0:
-        raise ValueError(f"{name} holds no picture: the batch is empty. Check the node that makes it.")
+        raise ValueError(
+            f"{name} holds no picture: the batch is empty. Check the node that makes it."
+        )
     if min(height, width) == 0 or max(height, width) > MAX_SIDE:
         raise ValueError(
             f"{name} must be between 1 and {MAX_SIDE} px on each side, got {width}x{height}. "

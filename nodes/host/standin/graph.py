@@ -1,0 +1,231 @@
+"""Run a graph in ComfyUI's API format: ``{id: {"class_type": ..., "inputs": {...}}}``.
+
+Everything is checked before anything runs, as in ComfyUI: known nodes, required inputs, ranges,
+combo values, the types of links, no cycles. Then the nodes that an output node needs run, each
+once, in an order that the links allow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from .schema import Schema
+
+Prompt = Mapping[str, Mapping[str, Any]]
+_CASTS: dict[str, Callable[[Any], Any]] = {
+    "INT": int,
+    "FLOAT": float,
+    "STRING": str,
+    "BOOLEAN": bool,
+}
+
+
+class GraphError(ValueError):
+    """What is wrong with a graph, a line for each finding; nothing ran."""
+
+    def __init__(self, problems: list[str]):
+        super().__init__("\n".join(problems))
+        self.problems = problems
+
+
+class NodeError(RuntimeError):
+    """A node refused or failed; what ran before it is kept. ``__cause__`` is the node's own error."""
+
+    def __init__(self, node_id: str, name: str, cause: Exception):
+        detail = str(cause) if isinstance(cause, ValueError) else f"{type(cause).__name__}: {cause}"
+        super().__init__(f"node {node_id} ({name}): {detail}")
+        self.node_id = node_id
+
+
+@dataclass
+class Results:
+    """What the nodes gave: their outputs, and what they would show in the browser."""
+
+    outputs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
+    ui: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def run(
+    prompt: Prompt,
+    nodes: Mapping[str, Any],
+    *,
+    on_node: Callable[[str, str], None] | None = None,
+) -> Results:
+    """Check a graph, then run what its output nodes need.
+
+    Parameters
+    ----------
+    prompt : mapping of node id to {"class_type": str, "inputs": mapping}
+        A link is ``[node id, output index]``; everything else is a widget's value.
+    nodes : mapping of class type to node class
+    on_node : callable (node id, display name), optional
+        Called before each node runs.
+
+    Raises
+    ------
+    GraphError
+        The graph is refused; nothing ran.
+    NodeError
+        A node failed while running.
+    """
+    schemas = check(prompt, nodes)
+    results = Results()
+    for node_id in _order(prompt, schemas):
+        schema = schemas[node_id]
+        name = schema.display_name or schema.node_id
+        if on_node:
+            on_node(node_id, name)
+        arguments = _arguments(prompt[node_id]["inputs"], schema, results.outputs)
+        try:
+            output = nodes[schema.node_id].execute(**arguments)
+        except Exception as error:
+            raise NodeError(node_id, name, error) from error
+        results.outputs[node_id] = tuple(output.args)
+        if output.ui:
+            results.ui[node_id] = output.ui
+    return results
+
+
+def check(prompt: Prompt, nodes: Mapping[str, Any]) -> dict[str, Schema]:
+    """The schema of every node of a graph; GraphError with all that is wrong."""
+    unknown = sorted({node.get("class_type", "?") for node in prompt.values()} - set(nodes))
+    if unknown:
+        raise GraphError(
+            [f"this graph needs {', '.join(unknown)}: the stand-in host runs Portrait Loupe's own nodes "
+             "and loading, saving and previewing pictures. Open it in ComfyUI."]
+        )  # fmt: skip
+    schemas = {
+        node_id: nodes[node["class_type"]].define_schema() for node_id, node in prompt.items()
+    }
+    problems = [problem for node_id in prompt for problem in _problems(node_id, prompt, schemas)]
+    if not any(schema.is_output_node for schema in schemas.values()):
+        problems.append(
+            "nothing would run: the graph has no output node. Add Save Image or Preview Any."
+        )
+    if problems:
+        raise GraphError(problems)
+    _order(prompt, schemas)
+    return schemas
+
+
+def slots(schema: Schema) -> Iterator[tuple[str, Any, bool]]:
+    """Every input a graph can hold, Autogrow spread out, as (name, declaration, required)."""
+    for declared in schema.inputs:
+        template = getattr(declared, "template", None)
+        if template is None:
+            yield declared.id, declared, not declared.optional
+        else:
+            for index, name in enumerate(template.names):
+                required = index < template.min and not template.input.optional
+                yield f"{declared.id}.{name}", template.input, required
+
+
+def is_link(value: Any) -> bool:
+    return (
+        isinstance(value, (list, tuple))
+        and len(value) == 2
+        and isinstance(value[0], str)
+        and type(value[1]) is int
+    )
+
+
+def _problems(node_id: str, prompt: Prompt, schemas: dict[str, Schema]) -> Iterator[str]:
+    schema = schemas[node_id]
+    given = prompt[node_id].get("inputs", {})
+    where = f"node {node_id} ({schema.display_name or schema.node_id})"
+    for name, declared, required in slots(schema):
+        if name not in given:
+            if required:
+                yield f"{where}: {name} is missing"
+        elif is_link(given[name]):
+            yield from (
+                f"{where}: {name} {problem}"
+                for problem in _link_problems(given[name], declared, schemas)
+            )
+        else:
+            yield from (
+                f"{where}: {name} {problem}" for problem in _value_problems(given[name], declared)
+            )
+
+
+def _link_problems(link: Any, declared: Any, schemas: dict[str, Schema]) -> Iterator[str]:
+    source, index = link
+    if source not in schemas:
+        yield f"is linked to node {source}, which the graph does not hold"
+        return
+    outputs = schemas[source].outputs
+    if not 0 <= index < len(outputs):
+        yield f"is linked to output {index} of node {source}, which has {len(outputs)} outputs"
+        return
+    gives, takes = outputs[index].get_io_type(), declared.get_io_type()
+    if "*" not in (gives, takes) and gives not in takes.split(","):
+        yield f"takes {takes}, but is linked to {gives}"
+
+
+def _value_problems(value: Any, declared: Any) -> Iterator[str]:
+    kind = declared.get_io_type()
+    if kind == "COMBO":
+        if value not in declared.options:
+            yield f"must be one of {', '.join(map(str, declared.options))}; got {value!r}"
+        return
+    if kind not in _CASTS:
+        yield f"takes a link of type {kind}, got the value {value!r}"
+        return
+    try:
+        number = _CASTS[kind](value)
+    except (TypeError, ValueError):
+        yield f"must be of type {kind}, got {value!r}"
+        return
+    lowest, highest = getattr(declared, "min", None), getattr(declared, "max", None)
+    if (lowest is not None and number < lowest) or (highest is not None and number > highest):
+        yield f"must be between {lowest:g} and {highest:g}, got {number:g}"
+
+
+def _order(prompt: Prompt, schemas: dict[str, Schema]) -> list[str]:
+    """The nodes that output nodes need, each after all it needs."""
+    done: list[str] = []
+    on_the_way: list[str] = []
+
+    def visit(node_id: str) -> None:
+        if node_id in done:
+            return
+        if node_id in on_the_way:
+            circle = [*on_the_way[on_the_way.index(node_id) :], node_id]
+            raise GraphError([f"the links run in a circle: {' -> '.join(circle)}"])
+        on_the_way.append(node_id)
+        taken = {name for name, _, _ in slots(schemas[node_id])}
+        for name, value in prompt[node_id].get("inputs", {}).items():
+            if name in taken and is_link(value):
+                visit(value[0])
+        on_the_way.pop()
+        done.append(node_id)
+
+    for node_id, schema in schemas.items():
+        if schema.is_output_node:
+            visit(node_id)
+    return done
+
+
+def _arguments(
+    given: Mapping[str, Any], schema: Schema, outputs: Mapping[str, tuple[Any, ...]]
+) -> dict[str, Any]:
+    """Keyword arguments for ``execute``: links followed, values cast, Autogrow gathered."""
+    arguments: dict[str, Any] = {
+        declared.id: {} for declared in schema.inputs if getattr(declared, "template", None)
+    }  # fmt: skip
+    for name, declared, _ in slots(schema):
+        if name not in given:
+            continue
+        value = given[name]
+        if is_link(value):
+            value = outputs[value[0]][value[1]]
+        else:
+            value = _CASTS.get(declared.get_io_type(), lambda same: same)(value)
+        group, dot, slot = name.partition(".")
+        if dot:
+            arguments[group][slot] = value
+        else:
+            arguments[name] = value
+    return arguments

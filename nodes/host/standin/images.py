@@ -1,0 +1,156 @@
+"""Pictures in and out of the stand-in host: the four nodes of ComfyUI that a graph of ours needs.
+
+8-bit PNG is the format in which both hosts agree to the bit. Other formats decode as Pillow
+decodes them: 16-bit and CMYK files are brought to 8-bit RGB, animations give their first frame.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from . import schema as io
+
+
+def image_nodes(
+    input_folder: Path, output_folder: Path, *, workflow: Any = None, prompt: Any = None
+) -> dict[str, type[io.ComfyNode]]:
+    """LoadImage, SaveImage, PreviewImage and PreviewAny for these folders, by class type.
+
+    ``workflow`` and ``prompt`` go into saved files, as ComfyUI writes them, so that a picture
+    dragged into ComfyUI opens its graph.
+    """
+
+    class LoadImage(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            files = sorted(path.name for path in input_folder.glob("*") if path.is_file())
+            return io.Schema(
+                node_id="LoadImage",
+                display_name="Load Image",
+                inputs=[io.Combo.Input("image", options=files)],
+                outputs=[io.Image.Output(), io.Mask.Output()],
+            )
+
+        @classmethod
+        def execute(cls, image: str) -> io.NodeOutput:
+            return io.NodeOutput(*read_picture(input_folder / image))
+
+    class SaveImage(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return io.Schema(
+                node_id="SaveImage",
+                display_name="Save Image",
+                inputs=[
+                    io.Image.Input("images"),
+                    io.String.Input("filename_prefix", default="ComfyUI"),
+                ],
+                is_output_node=True,
+            )
+
+        @classmethod
+        def execute(cls, images: Tensor, filename_prefix: str = "ComfyUI") -> io.NodeOutput:
+            files = save_pictures(
+                images, output_folder, filename_prefix, workflow=workflow, prompt=prompt
+            )
+            return io.NodeOutput(ui={"images": [{"path": str(path)} for path in files]})
+
+    class PreviewImage(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return io.Schema(
+                node_id="PreviewImage",
+                display_name="Preview Image",
+                inputs=[io.Image.Input("images")],
+                is_output_node=True,
+            )
+
+        @classmethod
+        def execute(cls, images: Tensor) -> io.NodeOutput:
+            files = save_pictures(images, output_folder, "preview")
+            return io.NodeOutput(ui={"images": [{"path": str(path)} for path in files]})
+
+    class PreviewAny(io.ComfyNode):
+        @classmethod
+        def define_schema(cls) -> io.Schema:
+            return io.Schema(
+                node_id="PreviewAny",
+                display_name="Preview as Text",
+                inputs=[io.AnyType.Input("source")],
+                outputs=[io.String.Output()],
+                is_output_node=True,
+            )
+
+        @classmethod
+        def execute(cls, source: Any) -> io.NodeOutput:
+            text = source if isinstance(source, str) else json.dumps(source, default=str, indent=2)
+            return io.NodeOutput(text, ui={"text": [text]})
+
+    return {
+        "LoadImage": LoadImage,
+        "SaveImage": SaveImage,
+        "PreviewImage": PreviewImage,
+        "PreviewAny": PreviewAny,
+    }
+
+
+def read_picture(path: Path) -> tuple[Tensor, Tensor]:
+    """A file as IMAGE (1, H, W, 3), sRGB 0..1, and MASK (1, H, W), 1 where it is transparent.
+
+    A file without alpha gives ComfyUI's empty mask of 64 x 64.
+    """
+    from PIL import Image, ImageOps, UnidentifiedImageError
+
+    try:
+        with Image.open(path) as file:
+            picture = ImageOps.exif_transpose(file)
+            colours = np.asarray(picture.convert("RGB"), dtype=np.float32) / 255
+            alpha = None
+            if "A" in picture.getbands() or "transparency" in picture.info:
+                alpha = np.asarray(picture.convert("RGBA").getchannel("A"), dtype=np.float32) / 255
+    except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
+        raise ValueError(f"{path.name} is not a picture that can be read: {error}") from error
+    mask = torch.zeros(1, 64, 64) if alpha is None else 1 - torch.from_numpy(alpha)[None]
+    return torch.from_numpy(colours)[None], mask
+
+
+def save_pictures(
+    images: Tensor, folder: Path, prefix: str, *, workflow: Any = None, prompt: Any = None
+) -> list[Path]:
+    """Write each picture as an 8-bit PNG called ``prefix_00001_.png`` and so on, overwriting none.
+
+    The values are cut to 8 bits as ComfyUI's SaveImage cuts them. A prefix that leads out of the
+    folder raises ValueError.
+    """
+    from PIL import Image, PngImagePlugin
+
+    target = (folder / prefix).resolve()
+    if not target.is_relative_to(folder.resolve()) or target == folder.resolve():
+        raise ValueError(
+            f"filename_prefix must name a file inside the output folder, got {prefix!r}"
+        )
+    target.parent.mkdir(parents=True, exist_ok=True)
+    text = PngImagePlugin.PngInfo()
+    for key, value in (("prompt", prompt), ("workflow", workflow)):
+        if value is not None:
+            text.add_text(key, json.dumps(value))
+    taken = [_counter(path, target.name) for path in target.parent.glob("*.png")]
+    files = []
+    for offset, image in enumerate(images):
+        pixels = np.clip(255.0 * image.cpu().numpy(), 0, 255).astype(np.uint8)
+        path = target.parent / f"{target.name}_{max(taken, default=0) + 1 + offset:05}_.png"
+        Image.fromarray(pixels.squeeze()).save(path, pnginfo=text, compress_level=4)
+        files.append(path)
+    return files
+
+
+def _counter(path: Path, prefix: str) -> int:
+    """The number in ``prefix_00012_.png``, 0 for any other name."""
+    digits = path.stem.removeprefix(f"{prefix}_").removesuffix("_")
+    return int(digits) if path.stem.startswith(f"{prefix}_") and digits.isdigit() else 0
