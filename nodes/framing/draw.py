@@ -1,0 +1,94 @@
+"""Faces and plans drawn over their picture."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ..typography import font
+from .faces import Box, Face
+from .plan import CropPlan
+
+_MARK = (255, 196, 0)
+_DIM = 0.45  # what lies outside a crop keeps this share of its brightness
+
+
+def draw_faces(pictures: Tensor, frames: Sequence[Sequence[Face]]) -> Tensor:
+    """Every face's oval box and pupils over its picture.
+
+    Parameters
+    ----------
+    pictures : Tensor, (B, H, W, 3), sRGB 0..1
+    frames : the faces of each picture
+
+    Returns
+    -------
+    Tensor, (B, H, W, 3), sRGB 0..1
+    """
+
+    def draw(pen: ImageDraw.ImageDraw, index: int, line: int) -> None:
+        for number, face in enumerate(frames[index], 1):
+            _box(pen, face.box, line)
+            _pupils(pen, face, line)
+            _caption(pen, face.box, f"{number}: {face.iod:.0f} px", line)
+
+    return _over(pictures, draw)
+
+
+def draw_plan(pictures: Tensor, plan: CropPlan) -> Tensor:
+    """The crop bright over the dimmed picture, with the face's pupils.
+
+    Same shapes as :func:`draw_faces`.
+    """
+    dimmed = pictures * _DIM
+    for index, picture in enumerate(pictures):
+        crop = plan.crops[index % len(plan.crops)]
+        rows, columns = slice(int(crop.y), int(crop.bottom)), slice(int(crop.x), int(crop.right))
+        dimmed[index, rows, columns] = picture[rows, columns]
+
+    def draw(pen: ImageDraw.ImageDraw, index: int, line: int) -> None:
+        crop, face = plan.crops[index % len(plan.crops)], plan.faces[index % len(plan.faces)]
+        _box(pen, crop, line)
+        _pupils(pen, face, line)
+        _caption(pen, crop, f"{plan.preset} -> {plan.output_size[0]}x{plan.output_size[1]}", line)
+
+    return _over(dimmed, draw)
+
+
+def _over(pictures: Tensor, draw: Callable[[ImageDraw.ImageDraw, int, int], None]) -> Tensor:
+    drawn = []
+    for index, picture in enumerate(pictures):
+        pixels = (picture.clamp(0, 1) * 255).round().to(torch.uint8).cpu().numpy()
+        canvas = Image.fromarray(pixels)
+        draw(ImageDraw.Draw(canvas), index, max(1, round(min(canvas.size) / 300)))
+        drawn.append(torch.from_numpy(np.asarray(canvas).astype(np.float32) / 255))
+    return torch.stack(drawn)
+
+
+def _box(pen: ImageDraw.ImageDraw, box: Box, line: int) -> None:
+    # the last pixel is inside: Pillow's rectangles include their far border
+    pen.rectangle(
+        (box.x, box.y, max(box.x, box.right - 1), max(box.y, box.bottom - 1)),
+        outline=_MARK,
+        width=line,
+    )
+
+
+def _pupils(pen: ImageDraw.ImageDraw, face: Face, line: int) -> None:
+    arm = 0.08 * face.iod
+    for x, y in face.eyes:
+        # a pixel's centre is half a pixel inside its edge
+        pen.line((x - 0.5 - arm, y - 0.5, x - 0.5 + arm, y - 0.5), fill=_MARK, width=line)
+        pen.line((x - 0.5, y - 0.5 - arm, x - 0.5, y - 0.5 + arm), fill=_MARK, width=line)
+
+
+def _caption(pen: ImageDraw.ImageDraw, box: Box, text: str, line: int) -> None:
+    letters = font(max(10, 7 * line))
+    left, top, right, bottom = pen.textbbox((0, 0), text, font=letters)
+    x, y = max(0.0, box.x), max(0.0, box.y - (bottom - top) - 3 * line)
+    pen.rectangle((x, y, x + right - left + 4 * line, y + bottom - top + 3 * line), fill=(0, 0, 0))
+    pen.text((x + 2 * line - left, y + line - top), text, font=letters, fill=_MARK)

@@ -1,0 +1,124 @@
+"""Which of the things that can find a face is asked, and what is said about it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from ...kernels.picture import check_picture, luma, split_alpha
+from . import linked
+from .faces import Face, Faces
+
+AUTO, EMBEDDED = "auto", "embedded"
+BACKENDS = (AUTO, EMBEDDED)
+
+
+@dataclass(frozen=True)
+class Found:
+    """The faces of a batch, and what the user should know about them."""
+
+    faces: Faces
+    report: str
+
+
+def find_faces(
+    image: Tensor,
+    *,
+    backend: str = AUTO,
+    eyes: str = "",
+    face_landmarks: Any = None,
+    bounding_box: Any = None,
+    mask: Any = None,
+) -> Found:
+    """The faces of every picture, largest first.
+
+    What is linked or typed counts before the detector, in this order: ``face_landmarks``, ``eyes``,
+    ``bounding_box``, ``mask``. ``backend="embedded"`` looks at the pixels whatever is linked.
+
+    Parameters
+    ----------
+    image : Tensor, (B, H, W, C), sRGB 0..1
+    backend : one of ``BACKENDS``
+    eyes : str
+        Two pupil centres, ``x,y x,y``, pixels; one pair serves the whole batch.
+    face_landmarks, bounding_box, mask : values of ComfyUI's sockets, or None
+
+    Raises
+    ------
+    ValueError
+        An input is not what its name says, or no picture of the batch shows a face.
+    """
+    check_picture(image)
+    if backend not in BACKENDS:
+        raise ValueError(f"backend must be one of {', '.join(BACKENDS)}; got {backend!r}")
+    batch, height, width, _ = image.shape
+    size = (width, height)
+    rejected: list[str] = []
+    if backend == AUTO and face_landmarks is not None:
+        name, frames = "linked face landmarks", linked.landmark_faces(face_landmarks, size, batch)
+    elif backend == AUTO and eyes.strip():
+        name, frames = "typed eyes", [[linked.typed_eyes(eyes, size)] for _ in range(batch)]
+    elif backend == AUTO and bounding_box is not None:
+        name, frames = "linked bounding box", _in_boxes(image, linked.boxes(bounding_box, batch))
+    elif backend == AUTO and mask is not None:
+        name, frames = "linked mask", _in_boxes(image, linked.mask_boxes(mask, size, batch))
+    else:
+        name, frames = "embedded detector", _look(image, rejected)
+    faces = Faces(size, tuple(tuple(sorted(f, key=lambda face: -face.iod)) for f in frames), name)
+    if not any(faces.frames):
+        raise ValueError(_no_face(name, rejected))
+    return Found(faces, _report(faces, rejected))
+
+
+def _look(image: Tensor, rejected: list[str]) -> list[list[Face]]:
+    from .detect import embedded
+
+    frames = []
+    for index, one in enumerate(_lumas(image)):
+        detection = embedded.find_faces(one)
+        frames.append(list(detection.faces))
+        rejected += [f"picture {index + 1}: {reason}" for reason in detection.rejected]
+    return frames
+
+
+def _in_boxes(image: Tensor, frames: list[list[linked.Box]]) -> list[list[Face]]:
+    from .detect import eyes
+
+    return [
+        [eyes.face_in_box(one, box) for box in frame]
+        for one, frame in zip(_lumas(image), frames, strict=True)
+    ]
+
+
+def _lumas(image: Tensor) -> list[np.ndarray]:
+    colours, _ = split_alpha(image)
+    return [luma(one.float().clamp(0, 1)).cpu().numpy() for one in colours]
+
+
+def _no_face(name: str, rejected: list[str]) -> str:
+    lines = [f"no face found ({name})."]
+    if rejected:
+        lines.append(f"Passed over: {'; '.join(rejected[:4])}.")
+    lines.append(
+        "Help it with one of Find Faces' inputs: type the two pupils into eyes ('x,y x,y' in pixels), or link "
+        "a bounding_box, a mask of the face, or the face_landmarks of MediaPipe Face Landmarker."
+    )
+    return " ".join(lines)
+
+
+def _report(faces: Faces, rejected: list[str]) -> str:
+    lines = [f"{faces.backend}, {faces.image_size[0]}x{faces.image_size[1]} px"]
+    for index, frame in enumerate(faces.frames):
+        where = f"picture {index + 1}, " if len(faces.frames) > 1 else ""
+        if not frame:
+            lines.append(f"{where}no face")
+        for number, face in enumerate(frame, 1):
+            left, right = (f"{x:.1f},{y:.1f}" for x, y in face.eyes)
+            lines.append(
+                f"{where}face {number}: {face.iod:.1f} px between the eyes ({left} {right}), "
+                f"turned {face.roll_deg:+.1f} deg, score {face.score:.3g}"
+            )
+    return "\n".join([*lines, *(f"passed over: {reason}" for reason in rejected)])
