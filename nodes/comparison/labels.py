@@ -1,0 +1,34 @@
+"""Text that fits its place: smaller, then shortened in the middle, never cut off."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from ..typography import font
+
+SMALLEST = 12  # px
+
+
+def width_of(text: str, size: int, *, bold: bool = False) -> float:
+    """Width of a line of text at a letter size, pixels."""
+    return font(size, bold=bold).getlength(text)
+
+
+def size_for(texts: Sequence[str], width: int, largest: int, *, bold: bool = False) -> int:
+    """One letter size for all texts: the largest at which each fits, not under ``SMALLEST``."""
+    for size in range(largest, SMALLEST, -1):
+        if all(width_of(text, size, bold=bold) <= width for text in texts):
+            return size
+    return min(SMALLEST, largest)
+
+
+def shorten(text: str, width: int, size: int, *, bold: bool = False) -> str:
+    """The text, or its beginning and end around an ellipsis, within a width in pixels."""
+    text = " ".join(text.split())
+    if width_of(text, size, bold=bold) <= width:
+        return text
+    for kept in range(len(text) - 1, 0, -1):
+        short = text[: (kept + 1) // 2].rstrip() + "…" + text[len(text) - kept // 2 :].lstrip()
+        if width_of(short, size, bold=bold) <= width:
+            return short
+    return "…"

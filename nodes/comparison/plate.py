@@ -1,0 +1,152 @@
+"""The plate: every panel one resample away from its source, labelled with what was done to it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+from torch import Tensor
+
+from ...kernels.picture import flatten_alpha
+from ...kernels.resample import resample_area
+from ..framing.faces import Box
+from ..typography import font
+from .labels import shorten, size_for
+from .layout import Layout, plan_plate
+from .panels import Panel
+from .regions import PLATE_REGIONS, Region
+
+GROUND = (22, 22, 24)
+INK = (242, 242, 242)  # 16:1 on the ground
+QUIET = (176, 176, 180)  # 8.5:1
+AMBER = (255, 183, 40)  # 10:1
+MUCH = 4.0  # enlarged more than this, a panel shows the resolution rather than the model
+METHOD = "Exact area sampling in linear light, one pass, unsharpened. Scale locked on the eyes; roll kept."
+
+
+@dataclass(frozen=True)
+class Plate:
+    picture: Tensor
+    """(1, H, W, 3), sRGB 0..1."""
+    panels: Tensor
+    """(N, h, w, 3), sRGB 0..1: the panels alone, all of one size."""
+    report: str
+
+
+@dataclass(frozen=True)
+class Shown:
+    """What one panel shows: the box of its source, and how much that was enlarged."""
+
+    box: Box
+    zoom: float
+    """Plate pixels per source pixel, the same on both axes."""
+    complete: bool
+    """Whether the whole box lies in the picture."""
+
+
+def make_plate(
+    panels: Sequence[Panel], region: str, size: tuple[int, int], title: str = ""
+) -> Plate:
+    """The same region of every entry, side by side.
+
+    Parameters
+    ----------
+    panels : 2 to 16 entries
+    region : a name of ``PLATE_REGIONS``
+    size : (width, height) of the plate, pixels
+    title : str
+        Empty writes the region's name.
+
+    Raises
+    ------
+    ValueError
+        The region is unknown, the panels do not fit, or a region lies wholly outside its picture.
+    """
+    if region not in PLATE_REGIONS:
+        raise ValueError(f"region must be one of {', '.join(PLATE_REGIONS)}; got {region!r}")
+    layout = plan_plate(size, len(panels), PLATE_REGIONS[region])
+    cut = [cut_panel(panel, PLATE_REGIONS[region], layout.panel) for panel in panels]
+    shown = [one for _, one in cut]
+    pictures = torch.stack([picture for picture, _ in cut])
+    plate = _written(panels, shown, layout, title.strip() or region.upper())
+    for picture, (x, y) in zip(pictures, layout.origins, strict=True):
+        plate[y : y + layout.panel[1], x : x + layout.panel[0]] = picture
+    lines = [f"{region}, {layout.panel[0]}x{layout.panel[1]} px each. {METHOD}"]
+    lines += [
+        f"{panel.label}: {figures(panel, one)[0]}" for panel, one in zip(panels, shown, strict=True)
+    ]
+    return Plate(plate[None], pictures, "\n".join(lines))
+
+
+def cut_panel(panel: Panel, region: Region, size: tuple[int, int]) -> tuple[Tensor, Shown]:
+    """The region of one entry at the panel's size, (h, w, 3), straight from the source."""
+    wanted = region.on(panel.face)
+    # one zoom for both axes: the panel's rounding to whole pixels moves the border, not the scale
+    zoom = size[0] / wanted.width
+    height = size[1] / zoom
+    box = Box(wanted.x, wanted.centre[1] - height / 2, wanted.width, height)
+    planes = flatten_alpha(panel.image).permute(0, 3, 1, 2)
+    picture, coverage = resample_area(planes, (box.x, box.y, box.width, box.height), size)
+    if not bool((coverage > 0).any()):
+        raise ValueError(
+            f"{panel.label}: this region lies wholly outside the picture. Choose another region, or a wider picture."
+        )
+    coverage = coverage[..., None]
+    filled = picture[0].permute(1, 2, 0) * coverage + _hatch(size) * (1 - coverage)
+    return filled, Shown(box, zoom, bool((coverage > 1 - 1e-6).all()))
+
+
+def figures(panel: Panel, shown: Shown) -> tuple[str, bool]:
+    """What is written under a panel, and whether it is a warning."""
+    parts = [f"{panel.face.iod:.0f} px between the eyes", f"{shown.zoom:.2f}x"]
+    if not shown.complete:
+        parts.append("▲ reaches beyond the picture")
+    if shown.zoom > MUCH:
+        parts.append("▲ shows resolution, not the model")
+    return " · ".join(parts), len(parts) > 2
+
+
+def _hatch(size: tuple[int, int]) -> Tensor:
+    """Diagonal stripes for what the source does not show, (h, w, 1)."""
+    rows, columns = torch.arange(size[1])[:, None], torch.arange(size[0])
+    return (0.32 + 0.06 * ((rows + columns) // 8 % 2))[..., None].float()
+
+
+def _written(panels: Sequence[Panel], shown: Sequence[Shown], layout: Layout, title: str) -> Tensor:
+    """The plate with everything but the panels, (H, W, 3), sRGB 0..1."""
+    canvas = Image.new("RGB", layout.size, GROUND)
+    pen = ImageDraw.Draw(canvas)
+    width = layout.size[0] - 2 * layout.margin
+    big, text = round(1.7 * layout.text), layout.text
+
+    size = size_for([title], width, big, bold=True)
+    pen.text(
+        (layout.margin, layout.margin + big), shorten(title, width, size, bold=True),
+        font=font(size, bold=True), fill=INK, anchor="ls",
+    )  # fmt: skip
+
+    captions = [figures(panel, one) for panel, one in zip(panels, shown, strict=True)]
+    names = size_for(
+        [panel.label for panel in panels], layout.panel[0], round(1.25 * text), bold=True
+    )
+    small = size_for([caption for caption, _ in captions], layout.panel[0], text)
+    for panel, (caption, warns), (x, y) in zip(panels, captions, layout.origins, strict=True):
+        below = y + layout.panel[1]
+        pen.text(
+            (x, below + round(1.5 * text)), shorten(panel.label, layout.panel[0], names, bold=True),
+            font=font(names, bold=True), fill=INK, anchor="ls",
+        )  # fmt: skip
+        pen.text(
+            (x, below + round(2.8 * text)), shorten(caption, layout.panel[0], small),
+            font=font(small), fill=AMBER if warns else QUIET, anchor="ls",
+        )  # fmt: skip
+
+    size = size_for([METHOD], width, text)
+    pen.text(
+        (layout.margin, layout.size[1] - layout.margin), shorten(METHOD, width, size),
+        font=font(size), fill=QUIET, anchor="ls",
+    )  # fmt: skip
+    return torch.from_numpy(np.asarray(canvas).astype(np.float32) / 255)
