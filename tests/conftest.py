@@ -11,7 +11,8 @@ import torch
 ROOT = Path(__file__).resolve().parents[1]
 
 spec = importlib.util.spec_from_file_location("portrait_loupe", ROOT / "__init__.py")
-assert spec and spec.loader
+assert spec is not None
+assert spec.loader is not None
 package = importlib.util.module_from_spec(spec)
 sys.modules["portrait_loupe"] = package
 spec.loader.exec_module(package)

@@ -9,9 +9,14 @@ from ..typography import font
 SMALLEST = 12  # px
 
 
+def one_line(text: str) -> str:
+    """The text with line breaks and what cannot be written turned into single blanks."""
+    return " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+
+
 def width_of(text: str, size: int, *, bold: bool = False) -> float:
-    """Width of a line of text at a letter size, pixels."""
-    return font(size, bold=bold).getlength(text)
+    """Width of a text written as one line at a letter size, pixels."""
+    return font(size, bold=bold).getlength(one_line(text))
 
 
 def size_for(texts: Sequence[str], width: int, largest: int, *, bold: bool = False) -> int:
@@ -24,7 +29,7 @@ def size_for(texts: Sequence[str], width: int, largest: int, *, bold: bool = Fal
 
 def shorten(text: str, width: int, size: int, *, bold: bool = False) -> str:
     """The text, or its beginning and end around an ellipsis, within a width in pixels."""
-    text = " ".join(text.split())
+    text = one_line(text)
     if width_of(text, size, bold=bold) <= width:
         return text
     for kept in range(len(text) - 1, 0, -1):

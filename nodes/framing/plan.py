@@ -155,7 +155,7 @@ def solve(
     """
     frame = Box(0, 0, *image_size)
     want = region.on(face)
-    need = _clip(region.intersection(FACE_OVAL).around(face), frame)
+    need = _outward(region.intersection(FACE_OVAL).around(face), frame)
     best: tuple[float, Box, tuple[int, int]] | None = None
     for size in sizes:
         p, q = size[0] // gcd(*size), size[1] // gcd(*size)
@@ -184,9 +184,8 @@ def _place(width: int, height: int, want: Box, need: Box, frame: Box) -> Box:
 
     def slide(size: int, wish: float, need_from: float, need_to: float, frame_size: float) -> int:
         start = wish - size / 2
-        # whole pixels outwards: the needed part stays inside
         if need_to - need_from <= size:
-            start = min(max(start, ceil(need_to) - size), floor(need_from))
+            start = min(max(start, need_to - size), need_from)
         return min(max(_round_half(start), 0), int(frame_size) - size)
 
     (cx, cy) = want.centre
@@ -199,9 +198,11 @@ def _round_half(value: float) -> int:
     return floor(value + 0.5)
 
 
-def _clip(box: Box, frame: Box) -> Box:
-    x, y = min(max(box.x, 0.0), frame.width), min(max(box.y, 0.0), frame.height)
-    right, bottom = min(max(box.right, 0.0), frame.width), min(max(box.bottom, 0.0), frame.height)
+def _outward(box: Box, frame: Box) -> Box:
+    """The smallest box of whole pixels that holds what of a box lies in the frame."""
+    x, y = min(max(floor(box.x), 0), int(frame.width)), min(max(floor(box.y), 0), int(frame.height))
+    right = min(max(ceil(box.right), x), int(frame.width))
+    bottom = min(max(ceil(box.bottom), y), int(frame.height))
     return Box(x, y, right - x, bottom - y)
 
 

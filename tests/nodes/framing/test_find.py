@@ -1,0 +1,97 @@
+import pytest
+import torch
+
+from portrait_loupe.nodes.framing.find import find_faces
+
+# Pupils of Grace Hopper in matplotlib's photo, read off at eightfold enlargement, px.
+HOPPER = ((223.0, 193.5), (305.0, 189.5))
+TOLERANCE = 0.05 * 82  # of her inter-ocular distance
+
+
+def close(face, eyes=HOPPER, shift=(0.0, 0.0)):
+    return all(
+        abs(x - (wx + shift[0])) < TOLERANCE and abs(y - (wy + shift[1])) < TOLERANCE
+        for (x, y), (wx, wy) in zip(face.eyes, eyes, strict=True)
+    )
+
+
+def test_the_embedded_detector_finds_a_real_face_with_no_help(hopper):
+    found = find_faces(hopper)
+    ((face,),) = found.faces.frames
+    assert close(face)
+    assert found.faces.backend == "embedded detector"
+    assert "82" in found.report or "81" in found.report
+
+
+def test_what_is_typed_counts_before_the_detector(hopper):
+    found = find_faces(hopper, eyes="100,100 150,100")
+    assert found.faces.frames[0][0].eyes == ((100, 100), (150, 100))
+    assert found.faces.backend == "typed eyes"
+
+
+def test_embedded_looks_at_the_pixels_whatever_is_typed(hopper):
+    assert close(find_faces(hopper, backend="embedded", eyes="100,100 150,100").faces.frames[0][0])
+
+
+def test_the_pupils_are_found_inside_a_linked_box(hopper):
+    box = {"x": 170, "y": 120, "width": 190, "height": 225}
+    found = find_faces(hopper, bounding_box=box)
+    assert close(found.faces.frames[0][0])
+    assert found.faces.backend == "linked bounding box"
+
+
+def test_the_pupils_are_found_inside_a_linked_mask(hopper):
+    mask = torch.zeros(1, 600, 512)
+    mask[:, 120:345, 170:360] = 1
+    found = find_faces(hopper, mask=mask)
+    assert close(found.faces.frames[0][0])
+    assert found.faces.backend == "linked mask"
+
+
+def test_a_box_counts_before_a_mask_and_typed_eyes_before_both(hopper):
+    box = {"x": 170, "y": 120, "width": 190, "height": 225}
+    mask = torch.ones(1, 600, 512)
+    assert find_faces(hopper, bounding_box=box, mask=mask).faces.backend == "linked bounding box"
+    assert find_faces(hopper, bounding_box=box, mask=mask, eyes="9,9 99,9").faces.backend == "typed eyes"
+
+
+def test_landmarks_count_before_everything(hopper):
+    import numpy as np
+
+    points = np.zeros((478, 2))
+    points[468], points[473] = HOPPER
+    landmarks = {"frames": [[{"landmarks_xy": points, "score": 1.0}]], "image_size": (600, 512)}
+    found = find_faces(hopper, face_landmarks=landmarks, eyes="9,9 99,9")
+    assert found.faces.frames[0][0].eyes == HOPPER
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+def test_gray_and_transparent_pictures_are_searched_too(hopper, channels):
+    image = hopper.mean(-1, keepdim=True) if channels == 1 else torch.cat([hopper, torch.ones(1, 600, 512, 1)], -1)
+    assert close(find_faces(image).faces.frames[0][0])
+
+
+def test_a_batch_may_hold_a_picture_without_a_face(hopper):
+    found = find_faces(torch.cat([hopper, torch.full_like(hopper, 0.5)]))
+    assert [len(frame) for frame in found.faces.frames] == [1, 0]
+    assert "picture 2, no face" in found.report
+
+
+@pytest.mark.parametrize("picture", [torch.full((1, 64, 64, 3), 0.5), torch.rand(1, 1, 1, 3), torch.rand(1, 3, 300, 3)])
+def test_no_face_names_every_way_to_help(picture):
+    with pytest.raises(ValueError, match="no face found") as refused:
+        find_faces(picture)
+    for help_input in ("eyes", "bounding_box", "mask", "face_landmarks"):
+        assert help_input in str(refused.value)
+
+
+def test_an_unknown_backend_is_refused(hopper):
+    with pytest.raises(ValueError, match="backend must be one of auto, embedded"):
+        find_faces(hopper, backend="dlib")
+
+
+def test_a_picture_with_nan_is_refused(hopper):
+    broken = hopper.clone()
+    broken[0, 5, 5, 0] = float("nan")
+    with pytest.raises(ValueError, match="NaN"):
+        find_faces(broken)

@@ -1,0 +1,119 @@
+import numpy as np
+import pytest
+import torch
+
+from portrait_loupe.nodes.framing.faces import Box
+from portrait_loupe.nodes.framing.linked import boxes, landmark_faces, mask_boxes, typed_eyes
+
+SIZE = (640, 480)
+
+
+@pytest.mark.parametrize(
+    "text", ["100,200 180,210", "100, 200, 180, 210", " 100 200 180 210 ", "100,200;180,210", "180,210 100,200", "100.0,200.0 180,210"]
+)
+def test_two_typed_points_are_the_pupils_whatever_parts_them(text):
+    assert typed_eyes(text, SIZE).eyes == ((100, 200), (180, 210))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("100,200", "two points in pixels"),
+        ("left right", "two points in pixels"),
+        ("1,2 3,4 5,6", "two points in pixels"),
+        ("nan,1 2,3", "two points in pixels"),
+        ("100,200 700,200", "700,200, outside the picture of 640x480"),
+        ("-5,200 100,200", "outside the picture"),
+        ("100,200 102,200", "2.0 px apart, at least 4"),
+    ],
+)
+def test_what_is_not_two_points_is_refused_with_an_example(text, words):
+    with pytest.raises(ValueError, match=words):
+        typed_eyes(text, SIZE)
+
+
+def mesh(points: int, left=(100.0, 200.0), right=(180.0, 210.0)):
+    """A face of core's landmarker: image-left iris last, as the model's own numbering has it."""
+    landmarks = np.zeros((points, 2), np.float32)
+    landmarks[[33, 133]] = left
+    landmarks[[362, 263]] = right
+    if points > 468:
+        landmarks[468], landmarks[473] = left, right
+    return {"bbox_xyxy": np.array([80, 150, 220, 320]), "landmarks_xy": landmarks, "score": 0.9}
+
+
+@pytest.mark.parametrize("points", [468, 478])
+def test_core_landmarks_give_irises_or_eye_corners(points):
+    landmarks = {"frames": [[mesh(points)]], "image_size": (480, 640)}
+    ((face,),) = landmark_faces(landmarks, SIZE, 1)
+    assert face.eyes == ((100, 200), (180, 210))
+    assert face.score == pytest.approx(0.9)
+
+
+def test_a_frame_without_a_face_stays_empty():
+    landmarks = {"frames": [[mesh(478)], []], "image_size": (480, 640)}
+    assert [len(frame) for frame in landmark_faces(landmarks, SIZE, 2)] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("landmarks", "batch", "words"),
+    [
+        ("no landmarks", 1, "FACE_LANDMARKS of a face landmarker node, got str"),
+        ({"frames": [[mesh(478)]], "image_size": (512, 512)}, 1, "found in pictures of 512x512 px, this picture has 640x480"),
+        ({"frames": [[mesh(478)]] * 2, "image_size": (480, 640)}, 3, "speaks of 2 pictures, the batch holds 3"),
+        ({"frames": [[{"landmarks_xy": np.zeros((68, 2))}]], "image_size": (480, 640)}, 1, "holds 68 points a face"),
+    ],
+)
+def test_landmarks_of_another_picture_or_kind_are_refused(landmarks, batch, words):
+    with pytest.raises(ValueError, match=words):
+        landmark_faces(landmarks, SIZE, batch)
+
+
+BOX = {"x": 10, "y": 20, "width": 30, "height": 40}
+
+
+@pytest.mark.parametrize("linked", [BOX, [BOX], [[BOX]], [[{**BOX, "label": "face", "score": 0.7}]]])
+def test_boxes_are_taken_in_all_their_shapes(linked):
+    assert boxes(linked, 2) == [[Box(10, 20, 30, 40)]] * 2
+
+
+def test_each_picture_may_have_its_own_boxes():
+    assert [len(frame) for frame in boxes([[BOX], [], [BOX, BOX]], 3)] == [1, 0, 2]
+
+
+@pytest.mark.parametrize(
+    ("linked", "batch", "words"),
+    [
+        ("face", 1, "must be a BOUNDING_BOX, got str"),
+        ([[BOX], [BOX]], 3, "speaks of 2 pictures, the batch holds 3"),
+        ({"x": 1, "y": 2}, 1, "must give x, y, width and height"),
+        ({**BOX, "width": 0}, 1, "has no area"),
+        ({**BOX, "width": float("nan")}, 1, "has no area"),
+        ([7], 1, "must give x, y, width and height"),
+    ],
+)
+def test_what_is_no_box_is_refused(linked, batch, words):
+    with pytest.raises(ValueError, match=words):
+        boxes(linked, batch)
+
+
+def test_a_masks_box_holds_exactly_what_it_covers():
+    mask = torch.zeros(2, 480, 640)
+    mask[0, 20:60, 10:40] = 1
+    mask[1, 479, 639] = 0.6
+    assert mask_boxes(mask, SIZE, 2) == [[Box(10, 20, 30, 40)], [Box(639, 479, 1, 1)]]
+
+
+@pytest.mark.parametrize(
+    ("mask", "words"),
+    [
+        (torch.zeros(1, 480, 640), "mask 1 covers nothing"),
+        (torch.ones(1, 64, 64), "mask has 64x64 px, the picture 640x480"),
+        (torch.ones(1, 480, 640, 3), "must be a MASK"),
+        ("mask", "must be a MASK, got str"),
+        (torch.full((1, 480, 640), float("nan")), "covers nothing"),
+    ],
+)
+def test_a_mask_that_names_no_face_is_refused(mask, words):
+    with pytest.raises(ValueError, match=words):
+        mask_boxes(mask, SIZE, 1)

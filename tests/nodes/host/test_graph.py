@@ -1,0 +1,155 @@
+import pytest
+
+from portrait_loupe.nodes.host.standin import schema as io
+from portrait_loupe.nodes.host.standin.graph import GraphError, NodeError, check, is_link, run
+
+
+class Number(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="Number",
+            display_name="A Number",
+            inputs=[
+                io.Int.Input("value", default=1, min=0, max=9),
+                io.Combo.Input("sign", options=["plus", "minus"], default="plus"),
+            ],
+            outputs=[io.Int.Output("number")],
+        )
+
+    @classmethod
+    def execute(cls, value, sign):
+        if value == 7:
+            raise ValueError("value 7 is unlucky; take 8")
+        if value == 8:
+            raise KeyError("a bug")
+        return io.NodeOutput(value if sign == "plus" else -value)
+
+
+class Total(io.ComfyNode):
+    ran = 0
+
+    @classmethod
+    def define_schema(cls):
+        number = io.MultiType.Input("number", [io.Int, io.Float])
+        return io.Schema(
+            node_id="Total",
+            inputs=[
+                io.Autogrow.Input("numbers", template=io.Autogrow.TemplatePrefix(number, prefix="number", min=1, max=3)),
+                io.Float.Input("start", default=0.0, optional=True),
+            ],
+            outputs=[io.Float.Output("total")],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, numbers, start=100.0):
+        cls.ran += 1
+        total = start + sum(numbers.values())
+        return io.NodeOutput(total, ui={"text": [f"{list(numbers)} {total:g}"]})
+
+
+NODES = {"Number": Number, "Total": Total}
+
+
+def number(value, sign="plus"):
+    return {"class_type": "Number", "inputs": {"value": value, "sign": sign}}
+
+
+def total(**inputs):
+    return {"class_type": "Total", "inputs": inputs}
+
+
+def test_nodes_run_in_the_order_that_the_links_need():
+    seen = []
+    graph = {
+        "9": total(**{"numbers.number0": ["2", 0], "numbers.number1": ["1", 0], "start": 0.5}),
+        "1": number(4),
+        "2": number(3, "minus"),
+    }
+    results = run(graph, NODES, on_node=lambda node_id, _: seen.append(node_id))
+    assert results.outputs["9"] == (1.5,)
+    assert seen == ["2", "1", "9"]
+    assert results.ui["9"] == {"text": ["['number0', 'number1'] 1.5"]}
+
+
+def test_a_node_that_no_output_needs_does_not_run():
+    graph = {"1": number(7), "2": number(2), "3": total(**{"numbers.number0": ["2", 0]})}
+    assert run(graph, NODES).outputs["3"] == (102.0,)
+
+
+def test_a_missing_optional_input_leaves_the_nodes_own_default():
+    graph = {"1": number(1), "2": total(**{"numbers.number0": ["1", 0]})}
+    assert run(graph, NODES).outputs["2"] == (101.0,)
+
+
+def test_an_autogrow_may_skip_a_socket_beyond_its_minimum():
+    graph = {"1": number(1), "2": total(**{"numbers.number0": ["1", 0], "numbers.number2": ["1", 0]})}
+    assert run(graph, NODES).ui["2"]["text"] == ["['number0', 'number2'] 102"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "words"),
+    [
+        ({"1": number(10), "2": total(**{"numbers.number0": ["1", 0]})}, "value must be between 0 and 9, got 10"),
+        ({"1": number(-1), "2": total(**{"numbers.number0": ["1", 0]})}, "value must be between 0 and 9, got -1"),
+        ({"1": number("x"), "2": total(**{"numbers.number0": ["1", 0]})}, "value must be of type INT, got 'x'"),
+        ({"1": number(1, "times"), "2": total(**{"numbers.number0": ["1", 0]})}, "sign must be one of plus, minus; got 'times'"),
+        ({"2": total()}, "numbers.number0 is missing"),
+        ({"2": total(**{"numbers.number0": 4})}, "takes a link of type INT,FLOAT, got the value 4"),
+        ({"2": total(**{"numbers.number0": ["5", 0]})}, "node 5, which the graph does not hold"),
+        ({"1": number(1), "2": total(**{"numbers.number0": ["1", 3]})}, "output 3 of node 1, which has 1 outputs"),
+        ({"1": {**number(1), "inputs": {"value": ["2", 0], "sign": "plus"}}, "2": total(**{"numbers.number0": ["1", 0]})},
+         "value takes INT, but is linked to FLOAT"),
+        ({"1": number(1)}, "no output node"),
+        ({"1": {"class_type": "KSampler", "inputs": {}}}, "this graph needs KSampler: the stand-in host"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)  # fmt: skip
+def test_a_bad_graph_is_refused_before_anything_runs(graph, words):
+    before = Total.ran
+    with pytest.raises(GraphError) as refused:
+        run(graph, NODES)
+    assert words in str(refused.value)
+    assert Total.ran == before
+
+
+def test_everything_that_is_wrong_is_said_at_once():
+    graph = {"1": number(10, "times"), "2": total()}
+    with pytest.raises(GraphError) as refused:
+        check(graph, NODES)
+    assert len(refused.value.problems) == 3
+
+
+def test_links_in_a_circle_are_refused():
+    graph = {
+        "1": {"class_type": "Total", "inputs": {"numbers.number0": ["2", 0]}},
+        "2": {"class_type": "Total", "inputs": {"numbers.number0": ["1", 0]}},
+    }
+    with pytest.raises(GraphError, match="circle: 1 -> 2 -> 1"):
+        run(graph, NODES)
+
+
+def test_a_refusing_node_is_named_with_its_own_words():
+    graph = {"1": number(7), "2": total(**{"numbers.number0": ["1", 0]})}
+    with pytest.raises(NodeError, match=r"node 1 \(A Number\): value 7 is unlucky; take 8"):
+        run(graph, NODES)
+
+
+def test_a_bug_in_a_node_keeps_its_kind_and_its_traceback():
+    graph = {"1": number(8), "2": total(**{"numbers.number0": ["1", 0]})}
+    with pytest.raises(NodeError, match="KeyError") as failed:
+        run(graph, NODES)
+    assert isinstance(failed.value.__cause__, KeyError)
+
+
+@pytest.mark.parametrize(
+    ("value", "link"), [(["1", 0], True), (("1", 2), True), ([1, 0], False), (["1", True], False), (["1"], False), ("1", False)]
+)
+def test_a_link_is_a_node_and_the_number_of_an_output(value, link):
+    assert is_link(value) is link
+
+
+def test_a_keyword_that_comfyui_does_not_know_fails_here_too():
+    with pytest.raises(TypeError):
+        io.Int.Input("value", minimum=3)

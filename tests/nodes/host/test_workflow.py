@@ -1,0 +1,90 @@
+import copy
+import json
+from pathlib import Path
+
+import pytest
+
+from portrait_loupe.nodes.extension import NODES
+from portrait_loupe.nodes.host.standin.graph import GraphError
+from portrait_loupe.nodes.host.standin.images import image_nodes
+from portrait_loupe.nodes.host.workflow import is_ui_format, to_prompt, ui_to_api
+
+ROOT = Path(__file__).resolve().parents[3]
+
+
+@pytest.fixture
+def saved():
+    return json.loads((ROOT / "workflows/extreme_close_up_comparison.json").read_text("utf-8"))
+
+
+@pytest.fixture
+def nodes(tmp_path):
+    return {**{node.define_schema().node_id: node for node in NODES}, **image_nodes(tmp_path, tmp_path)}
+
+
+def by_type(saved, name):
+    return next(node for node in saved["nodes"] if node["type"] == name)
+
+
+def test_widgets_links_and_autogrow_are_named(saved, nodes):
+    prompt = ui_to_api(saved, nodes)
+    compare = next(node for node in prompt.values() if node["class_type"] == "LoupeCompare")
+    panels = [value for name, value in compare["inputs"].items() if name.startswith("panels.panel")]
+    assert [prompt[source]["class_type"] for source, _ in panels] == ["LoupeComparePanel"] * 2
+    assert compare["inputs"]["region"] in ("face", "eyes")
+    assert "panels.panel2" not in compare["inputs"]
+    load = next(node for node in prompt.values() if node["class_type"] == "LoadImage")
+    assert load["inputs"] == {"image": "portrait_a.png"}
+
+
+def test_words_on_the_canvas_are_not_part_of_the_graph(saved, nodes):
+    assert "MarkdownNote" in {node["type"] for node in saved["nodes"]}
+    assert "MarkdownNote" not in {node["class_type"] for node in ui_to_api(saved, nodes).values()}
+
+
+def test_a_linked_widget_takes_the_link(saved, nodes):
+    lens, find = by_type(saved, "LoupeLens"), by_type(saved, "LoupeFindFaces")
+    socket = next(socket for socket in lens["inputs"] if socket["name"] == "level")
+    socket["link"] = 999
+    saved["links"].append([999, find["id"], 3, lens["id"], 1, "FLOAT"])
+    assert ui_to_api(saved, nodes)[str(lens["id"])]["inputs"]["level"] == [str(find["id"]), 3]
+
+
+def test_a_workflow_older_than_a_widget_gets_its_default(saved, nodes):
+    lens = by_type(saved, "LoupeLens")
+    lens["widgets_values"] = lens["widgets_values"][:1]
+    inputs = ui_to_api(saved, nodes)[str(lens["id"])]["inputs"]
+    assert inputs["level"] == -1.0
+    assert inputs["format_mm"] == 36.0
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (lambda saved: by_type(saved, "LoupeLens").update(type="Reroute"), "reroutes and primitives are not converted"),
+        (lambda saved: by_type(saved, "LoupeLens").update(type="PrimitiveNode"), "reroutes and primitives"),
+        (lambda saved: by_type(saved, "LoupeLens").update(mode=4), "muted or bypassed"),
+        (lambda saved: by_type(saved, "LoupeLens").update(mode=2), "muted or bypassed"),
+        (lambda saved: by_type(saved, "LoupeLens").update(type="KSampler"), r"\(KSampler\): this node is not known here"),
+        (lambda saved: by_type(saved, "LoupeLens")["widgets_values"].append(1), "4 widget values for 3 widgets"),
+        (
+            lambda saved: (
+                by_type(saved, "LoupeLens").update(type="3f2a"),
+                saved.update(definitions={"subgraphs": [{"id": "3f2a"}]}),
+            ),
+            "subgraphs are not converted",
+        ),
+    ],
+    ids=["reroute", "primitive", "bypassed", "muted", "unknown", "surplus", "subgraph"],
+)
+def test_what_cannot_be_converted_is_refused_by_name(saved, nodes, change, words):
+    change(saved)
+    with pytest.raises(GraphError, match=words):
+        ui_to_api(saved, nodes)
+
+
+def test_a_prompt_is_taken_as_it_is(saved, nodes):
+    prompt = ui_to_api(saved, nodes)
+    assert is_ui_format(saved)
+    assert not is_ui_format(prompt)
+    assert to_prompt(copy.deepcopy(prompt), nodes) == prompt

@@ -1,0 +1,67 @@
+"""Every shipped workflow opens, and runs where no model is needed."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+import torch
+from PIL import Image
+
+from portrait_loupe.nodes.extension import NODES
+from portrait_loupe.nodes.host.standin.graph import check, run
+from portrait_loupe.nodes.host.standin.images import image_nodes, read_picture, save_pictures
+from portrait_loupe.nodes.host.workflow import ui_to_api
+
+ROOT = Path(__file__).resolve().parents[2]
+SHIPPED = sorted(ROOT.glob("workflows/*.json"))
+OURS = {node.define_schema().node_id: node for node in NODES}
+
+
+@pytest.fixture
+def portraits(tmp_path, hopper):
+    """A folder with the pictures that the workflows load."""
+    for name in ("portrait_a", "portrait_b"):
+        (path,) = save_pictures(hopper, tmp_path / "input", name)
+        path.rename(path.with_name(f"{name}.png"))
+    return tmp_path / "input"
+
+
+def test_there_are_workflows_and_they_lie_flat():
+    assert SHIPPED
+    assert not [path for path in (ROOT / "workflows").iterdir() if path.is_dir()]
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_it_fits_the_nodes_as_they_are(path, portraits, tmp_path):
+    nodes = {**OURS, **image_nodes(portraits, tmp_path)}
+    check(ui_to_api(json.loads(path.read_text("utf-8")), nodes), nodes)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_it_names_no_place_of_any_machine(path):
+    text = path.read_text("utf-8")
+    assert not re.findall(r'"(?:/[a-z]+/|[A-Z]:\\\\|\\\\\\\\|~)[^"]*"', text)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_it_has_a_thumbnail_that_the_template_browser_shows(path):
+    with Image.open(path.with_suffix(".jpg")) as picture:
+        assert picture.format == "JPEG"
+        assert min(picture.size) >= 256
+    assert path.with_suffix(".jpg").stat().st_size < 200_000
+
+
+def test_the_comparison_makes_its_plate(portraits, tmp_path):
+    saved = json.loads((ROOT / "workflows/extreme_close_up_comparison.json").read_text("utf-8"))
+    nodes = {**OURS, **image_nodes(portraits, tmp_path / "output")}
+    results = run(ui_to_api(saved, nodes), nodes)
+    (shown,) = [ui["images"] for ui in results.ui.values() if "images" in ui]
+    plate, _ = read_picture(Path(shown[0]["path"]))
+    (panels,) = [out[1] for out in results.outputs.values() if len(out) == 3 and isinstance(out[0], torch.Tensor)]
+    original, soft = panels
+    # the soft panel shows the same face, with less of its fine detail: neighbours differ less
+    assert plate.shape[0] == 1
+    assert (original - soft).abs().mean() > 0.005
+    assert soft.diff(dim=1).abs().mean() < 0.8 * original.diff(dim=1).abs().mean()
+    assert abs(original.mean() - soft.mean()) < 0.02
