@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 
 import pytest
+
 from portrait_loupe import __main__ as command
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -16,7 +17,9 @@ def test_the_requirements_are_those_that_a_toml_reader_finds(extra):
     tomllib = pytest.importorskip("tomllib", reason="Python 3.10 has no TOML reader")
     project = tomllib.loads((ROOT / "pyproject.toml").read_text("utf-8"))["project"]
     listed = project["optional-dependencies"][extra]
-    kept = [line.split(";")[0].strip() for line in listed if ";" not in line or sys.platform in line]
+    kept = [
+        line.split(";")[0].strip() for line in listed if ";" not in line or sys.platform in line
+    ]
     assert command.requirements(extra) == kept
     assert kept
 
@@ -68,7 +71,9 @@ def test_nothing_is_needed_inside_the_environment_that_was_made(monkeypatch):
 
 @pytest.mark.parametrize("arguments", [[], ["paint"], ["demo", "--size", "9"]])
 def test_wrong_use_is_one_clear_line_and_exit_code_2(arguments):
-    answer = subprocess.run([sys.executable, str(ROOT), *arguments], capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(
+        [sys.executable, str(ROOT), *arguments], capture_output=True, text=True, timeout=60
+    )
     assert answer.returncode == 2
     assert "Traceback" not in answer.stderr
     assert "error:" in answer.stderr
@@ -77,6 +82,8 @@ def test_wrong_use_is_one_clear_line_and_exit_code_2(arguments):
 def test_the_command_line_needs_nothing_but_the_standard_library():
     """On a bare machine it must get as far as making an environment."""
     probe = f"import sys; sys.argv = ['.', '--help']; import runpy; runpy.run_path({str(ROOT / '__main__.py')!r}, run_name='__main__')"
-    answer = subprocess.run([sys.executable, "-S", "-c", probe], capture_output=True, text=True, timeout=60)
+    answer = subprocess.run(
+        [sys.executable, "-S", "-c", probe], capture_output=True, text=True, timeout=60
+    )
     assert answer.returncode == 0, answer.stderr
     assert "demo" in answer.stdout

@@ -36,6 +36,10 @@ class Box:
     def centre(self) -> Point:
         return (self.x + self.width / 2, self.y + self.height / 2)
 
+    def holds(self, point: Point) -> bool:
+        """Whether a point lies inside."""
+        return self.x <= point[0] <= self.right and self.y <= point[1] <= self.bottom
+
     def contains(self, other: Box, slack: float = 1e-6) -> bool:
         """Whether the other box lies inside this one, borders included."""
         return (

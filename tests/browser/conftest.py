@@ -52,7 +52,9 @@ def browser(tmp_path_factory):
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
     with playwright.sync_playwright() as started:
         profile = tmp_path_factory.mktemp("profile")
-        context = started.chromium.launch_persistent_context(profile, executable_path=path, args=FLAGS)
+        context = started.chromium.launch_persistent_context(
+            profile, executable_path=path, args=FLAGS
+        )
         yield context
         context.close()
 
@@ -63,7 +65,9 @@ def page(browser):
     server = ThreadingHTTPServer(("127.0.0.1", 0), partial(Harness, directory=str(ROOT / "web")))
     threading.Thread(target=server.serve_forever, daemon=True).start()
     opened, errors = browser.new_page(), []
-    opened.on("console", lambda message: errors.append(message.text) if message.type == "error" else None)
+    opened.on(
+        "console", lambda message: errors.append(message.text) if message.type == "error" else None
+    )
     opened.on("pageerror", lambda error: errors.append(str(error)))
     opened.goto(f"http://127.0.0.1:{server.server_port}/")
     yield opened

@@ -35,7 +35,9 @@ def shown(page) -> str:
 
 def test_a_node_shows_what_it_reports(node):
     assert "reported here" in shown(node)
-    node.evaluate("() => nodes[7].onExecuted({ loupe_report: ['82 px between the eyes', 'score 58'] })")
+    node.evaluate(
+        "() => nodes[7].onExecuted({ loupe_report: ['82 px between the eyes', 'score 58'] })"
+    )
     assert shown(node) == "82 px between the eyes\nscore 58"
 
 
@@ -45,12 +47,16 @@ def test_what_the_node_did_before_it_still_does(node):
 
 
 def test_a_restored_output_is_shown_without_running(node):
-    node.evaluate("() => window.extensions[0].onNodeOutputsUpdated({ 7: { loupe_report: ['again'] }, 8: {} })")
+    node.evaluate(
+        "() => window.extensions[0].onNodeOutputsUpdated({ 7: { loupe_report: ['again'] }, 8: {} })"
+    )
     assert shown(node) == "again"
 
 
 def test_the_widget_is_neither_in_the_prompt_nor_in_the_workflow(node):
-    widget = node.evaluate("() => [nodes[7].widgets[0].serialize, nodes[7].widgets[0].options.serialize]")
+    widget = node.evaluate(
+        "() => [nodes[7].widgets[0].serialize, nodes[7].widgets[0].options.serialize]"
+    )
     assert widget == [False, False]
 
 

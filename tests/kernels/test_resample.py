@@ -24,7 +24,10 @@ def test_a_whole_zoom_repeats_the_sources_own_pixels(noise, zoom):
 def test_eight_bit_codes_come_back_to_the_bit_at_a_whole_zoom():
     codes = (torch.arange(256.0) / 255).view(1, 1, 16, 16)
     panel, _ = resample_area(codes, (0, 0, 16, 16), (48, 48))
-    assert torch.equal((panel * 255).round(), (codes * 255).round().repeat_interleave(3, -1).repeat_interleave(3, -2))
+    assert torch.equal(
+        (panel * 255).round(),
+        (codes * 255).round().repeat_interleave(3, -1).repeat_interleave(3, -2),
+    )
 
 
 @pytest.mark.parametrize("zoom", [4, 2.6, 1.37, 0.4, 0.11])
@@ -79,7 +82,9 @@ def test_every_row_of_weights_sums_to_what_is_covered(start, length, count, avai
     assert_close(weights.sum(1), covered, atol=4e-9 * count / length + 1e-12, rtol=0)
 
 
-@pytest.mark.parametrize(("box", "size"), [((0, 0, 0, 5), (4, 4)), ((0, 0, 5, 5), (0, 4)), ((0, 0, 5, -1), (4, 4))])
+@pytest.mark.parametrize(
+    ("box", "size"), [((0, 0, 0, 5), (4, 4)), ((0, 0, 5, 5), (0, 4)), ((0, 0, 5, -1), (4, 4))]
+)
 def test_a_box_or_panel_without_area_is_refused(noise, box, size):
     with pytest.raises(ValueError, match="both need an area"):
         resample_area(noise, box, size)

@@ -58,7 +58,11 @@ def test_the_comparison_makes_its_plate(portraits, tmp_path):
     results = run(ui_to_api(saved, nodes), nodes)
     (shown,) = [ui["images"] for ui in results.ui.values() if "images" in ui]
     plate, _ = read_picture(Path(shown[0]["path"]))
-    (panels,) = [out[1] for out in results.outputs.values() if len(out) == 3 and isinstance(out[0], torch.Tensor)]
+    (panels,) = [
+        out[1]
+        for out in results.outputs.values()
+        if len(out) == 3 and isinstance(out[0], torch.Tensor)
+    ]
     original, soft = panels
     # the soft panel shows the same face, with less of its fine detail: neighbours differ less
     assert plate.shape[0] == 1

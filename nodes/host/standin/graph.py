@@ -34,7 +34,11 @@ class NodeError(RuntimeError):
     """A node refused or failed; what ran before it is kept. ``__cause__`` is the node's own error."""
 
     def __init__(self, node_id: str, name: str, cause: Exception):
-        detail = str(cause) if isinstance(cause, ValueError) else f"{type(cause).__name__}: {cause}"
+        detail = (
+            str(cause)
+            if type(cause) in (ValueError, RuntimeError)
+            else f"{type(cause).__name__}: {cause}"
+        )
         super().__init__(f"node {node_id} ({name}): {detail}")
         self.node_id = node_id
 

@@ -25,11 +25,15 @@ def test_pictures_and_panels_stand_side_by_side():
 def test_the_face_of_one_version_locks_another():
     """The region is the original's, whatever was done to the picture since."""
     image = torch.rand(1, 240, 200, 3)
-    first, second = (ComparePanel.execute(version, "", FACES).args[0] for version in (image, image * 0.5))
+    first, second = (
+        ComparePanel.execute(version, "", FACES).args[0] for version in (image, image * 0.5)
+    )
     assert first.face == second.face
 
 
 def test_a_preset_plate_has_its_own_size():
     image = torch.rand(2, 240, 200, 3)
-    plate, *_ = Compare.execute({"panel0": image}, "face", "16:9 1920x1080", 900, 800, "", "", faces=FACES).args
+    plate, *_ = Compare.execute(
+        {"panel0": image}, "face", "16:9 1920x1080", 900, 800, "", "", faces=FACES
+    ).args
     assert plate.shape == (1, 1080, 1920, 3)

@@ -14,7 +14,11 @@ def picture(batch=1, width=80, height=100):
 
 
 def test_entries_keep_the_order_of_their_sockets():
-    entries = gather({"panel0": picture(), "panel1": Panel(picture(), OTHER, "mine"), "panel2": picture()}, FACES, "")
+    entries = gather(
+        {"panel0": picture(), "panel1": Panel(picture(), OTHER, "mine"), "panel2": picture()},
+        FACES,
+        "",
+    )
     assert [entry.label for entry in entries] == ["A", "mine", "C"]
     assert [entry.face for entry in entries] == [FACE, OTHER, FACE]
 
@@ -22,7 +26,9 @@ def test_entries_keep_the_order_of_their_sockets():
 def test_every_picture_of_a_batch_is_an_entry():
     batch = picture(3)
     entries = gather({"panel0": batch}, FACES, "")
-    assert [torch.equal(entry.image, batch[index : index + 1]) for index, entry in enumerate(entries)] == [True] * 3
+    assert [
+        torch.equal(entry.image, batch[index : index + 1]) for index, entry in enumerate(entries)
+    ] == [True] * 3
 
 
 def test_each_bare_picture_gets_its_own_frame_where_there_are_as_many():

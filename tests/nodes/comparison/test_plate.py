@@ -88,7 +88,9 @@ def test_an_enlarged_panel_says_that_it_shows_resolution():
 
 def test_a_plate_is_the_same_every_time():
     entries = [portrait(seed) for seed in range(2)]
-    assert torch.equal(make_plate(entries, "face", SIZE).picture, make_plate(entries, "face", SIZE).picture)
+    assert torch.equal(
+        make_plate(entries, "face", SIZE).picture, make_plate(entries, "face", SIZE).picture
+    )
 
 
 def test_transparency_shows_gray_and_gray_pictures_have_colour_channels():
@@ -104,7 +106,19 @@ def test_the_plate_is_rgb_in_range_of_the_asked_size():
     assert 0 <= plate.min() <= plate.max() <= 1
 
 
-@pytest.mark.parametrize("label", ["", "x" * 300, "<script>alert(1)</script>", "Ωß×", "two\nlines", "\x00\ud800", "\u202eturned", "面 👁 عين"])
+@pytest.mark.parametrize(
+    "label",
+    [
+        "",
+        "x" * 300,
+        "<script>alert(1)</script>",
+        "Ωß×",
+        "two\nlines",
+        "\x00\ud800",
+        "\u202eturned",
+        "面 👁 عين",
+    ],
+)
 def test_no_label_leaves_its_band(label):
     entries = [Panel(entry.image, entry.face, label) for entry in (portrait(), portrait(1))]
     layout = plan_plate(SIZE, 2, PLATE_REGIONS["left eye"])

@@ -77,6 +77,14 @@ def test_left_and_right_are_the_pictures():
 
 
 def test_closer_shots_are_smaller():
-    shots = ["BCU big close-up", "CU close-up", "headshot", "MCU chest", "half body", "cowboy", "full"]
+    shots = [
+        "BCU big close-up",
+        "CU close-up",
+        "headshot",
+        "MCU chest",
+        "half body",
+        "cowboy",
+        "full",
+    ]
     heights = [SHOTS[name].height for name in shots]
     assert heights == sorted(heights)

@@ -3,9 +3,9 @@ import torch
 
 from portrait_loupe.nodes.framing.find import find_faces
 
-# Pupils of Grace Hopper in matplotlib's photo, read off at eightfold enlargement, px.
-HOPPER = ((223.0, 193.5), (305.0, 189.5))
-TOLERANCE = 0.05 * 82  # of her inter-ocular distance
+# Pupils of Grace Hopper in matplotlib's photo, marked on crops enlarged 14 times, px.
+HOPPER = ((222.0, 189.6), (305.5, 186.8))
+TOLERANCE = 0.05 * 83.5  # of her inter-ocular distance
 
 
 def close(face, eyes=HOPPER, shift=(0.0, 0.0)):
@@ -20,7 +20,7 @@ def test_the_embedded_detector_finds_a_real_face_with_no_help(hopper):
     ((face,),) = found.faces.frames
     assert close(face)
     assert found.faces.backend == "embedded detector"
-    assert "82" in found.report or "81" in found.report
+    assert f"{face.iod:.1f} px between the eyes" in found.report
 
 
 def test_what_is_typed_counts_before_the_detector(hopper):
@@ -40,6 +40,26 @@ def test_the_pupils_are_found_inside_a_linked_box(hopper):
     assert found.faces.backend == "linked bounding box"
 
 
+@pytest.mark.parametrize(
+    "box",
+    [(168, 117, 191, 225), (140, 60, 250, 300), (184, 110, 160, 240), (130, 20, 270, 360)],
+    ids=["oval", "head and cap", "narrow", "loose"],
+)
+def test_boxes_of_all_habits_lead_to_the_same_pupils(hopper, box):
+    found = find_faces(
+        hopper, bounding_box=dict(zip(("x", "y", "width", "height"), box, strict=True))
+    )
+    assert close(found.faces.frames[0][0])
+
+
+def test_a_box_where_nothing_looks_like_a_face_still_holds_one(hopper):
+    """The user knows better: on the flag the eyes are put where a face of that box has them."""
+    found = find_faces(hopper, bounding_box={"x": 10, "y": 320, "width": 90, "height": 110})
+    ((face,),) = found.faces.frames
+    assert 10 < face.centre[0] < 100
+    assert 320 < face.centre[1] < 430
+
+
 def test_the_pupils_are_found_inside_a_linked_mask(hopper):
     mask = torch.zeros(1, 600, 512)
     mask[:, 120:345, 170:360] = 1
@@ -52,7 +72,10 @@ def test_a_box_counts_before_a_mask_and_typed_eyes_before_both(hopper):
     box = {"x": 170, "y": 120, "width": 190, "height": 225}
     mask = torch.ones(1, 600, 512)
     assert find_faces(hopper, bounding_box=box, mask=mask).faces.backend == "linked bounding box"
-    assert find_faces(hopper, bounding_box=box, mask=mask, eyes="9,9 99,9").faces.backend == "typed eyes"
+    assert (
+        find_faces(hopper, bounding_box=box, mask=mask, eyes="9,9 99,9").faces.backend
+        == "typed eyes"
+    )
 
 
 def test_landmarks_count_before_everything(hopper):
@@ -67,7 +90,11 @@ def test_landmarks_count_before_everything(hopper):
 
 @pytest.mark.parametrize("channels", [1, 4])
 def test_gray_and_transparent_pictures_are_searched_too(hopper, channels):
-    image = hopper.mean(-1, keepdim=True) if channels == 1 else torch.cat([hopper, torch.ones(1, 600, 512, 1)], -1)
+    image = (
+        hopper.mean(-1, keepdim=True)
+        if channels == 1
+        else torch.cat([hopper, torch.ones(1, 600, 512, 1)], -1)
+    )
     assert close(find_faces(image).faces.frames[0][0])
 
 
@@ -77,7 +104,9 @@ def test_a_batch_may_hold_a_picture_without_a_face(hopper):
     assert "picture 2, no face" in found.report
 
 
-@pytest.mark.parametrize("picture", [torch.full((1, 64, 64, 3), 0.5), torch.rand(1, 1, 1, 3), torch.rand(1, 3, 300, 3)])
+@pytest.mark.parametrize(
+    "picture", [torch.full((1, 64, 64, 3), 0.5), torch.rand(1, 1, 1, 3), torch.rand(1, 3, 300, 3)]
+)
 def test_no_face_names_every_way_to_help(picture):
     with pytest.raises(ValueError, match="no face found") as refused:
         find_faces(picture)

@@ -9,7 +9,15 @@ SIZE = (640, 480)
 
 
 @pytest.mark.parametrize(
-    "text", ["100,200 180,210", "100, 200, 180, 210", " 100 200 180 210 ", "100,200;180,210", "180,210 100,200", "100.0,200.0 180,210"]
+    "text",
+    [
+        "100,200 180,210",
+        "100, 200, 180, 210",
+        " 100 200 180 210 ",
+        "100,200;180,210",
+        "180,210 100,200",
+        "100.0,200.0 180,210",
+    ],
 )
 def test_two_typed_points_are_the_pupils_whatever_parts_them(text):
     assert typed_eyes(text, SIZE).eyes == ((100, 200), (180, 210))
@@ -59,9 +67,21 @@ def test_a_frame_without_a_face_stays_empty():
     ("landmarks", "batch", "words"),
     [
         ("no landmarks", 1, "FACE_LANDMARKS of a face landmarker node, got str"),
-        ({"frames": [[mesh(478)]], "image_size": (512, 512)}, 1, "found in pictures of 512x512 px, this picture has 640x480"),
-        ({"frames": [[mesh(478)]] * 2, "image_size": (480, 640)}, 3, "speaks of 2 pictures, the batch holds 3"),
-        ({"frames": [[{"landmarks_xy": np.zeros((68, 2))}]], "image_size": (480, 640)}, 1, "holds 68 points a face"),
+        (
+            {"frames": [[mesh(478)]], "image_size": (512, 512)},
+            1,
+            "found in pictures of 512x512 px, this picture has 640x480",
+        ),
+        (
+            {"frames": [[mesh(478)]] * 2, "image_size": (480, 640)},
+            3,
+            "speaks of 2 pictures, the batch holds 3",
+        ),
+        (
+            {"frames": [[{"landmarks_xy": np.zeros((68, 2))}]], "image_size": (480, 640)},
+            1,
+            "holds 68 points a face",
+        ),
     ],
 )
 def test_landmarks_of_another_picture_or_kind_are_refused(landmarks, batch, words):
@@ -72,7 +92,9 @@ def test_landmarks_of_another_picture_or_kind_are_refused(landmarks, batch, word
 BOX = {"x": 10, "y": 20, "width": 30, "height": 40}
 
 
-@pytest.mark.parametrize("linked", [BOX, [BOX], [[BOX]], [[{**BOX, "label": "face", "score": 0.7}]]])
+@pytest.mark.parametrize(
+    "linked", [BOX, [BOX], [[BOX]], [[{**BOX, "label": "face", "score": 0.7}]]]
+)
 def test_boxes_are_taken_in_all_their_shapes(linked):
     assert boxes(linked, 2) == [[Box(10, 20, 30, 40)]] * 2
 

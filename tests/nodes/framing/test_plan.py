@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 
 from portrait_loupe.nodes.framing.faces import Box, Face, Faces
 from portrait_loupe.nodes.framing.plan import (
-    BUDGET_SLACK, MODELS, check_faces, check_plan, model_sizes, plan_crops, report, solve,
+    BUDGET_SLACK,
+    MODELS,
+    check_faces,
+    check_plan,
+    model_sizes,
+    plan_crops,
+    report,
+    solve,
 )  # fmt: skip
 from portrait_loupe.nodes.framing.regions import FACE_OVAL, SHOTS
 
@@ -22,7 +29,9 @@ def faces(*found: Face, size=PHOTO) -> Faces:
 def test_a_face_with_room_around_it_fills_the_frame_as_the_preset_asks():
     plan = plan_crops(faces(FACE), "CU close-up", "SDXL")
     (crop,), want = plan.crops, SHOTS["CU close-up"].on(FACE)
-    assert crop.width == pytest.approx(want.width, rel=0.04)  # 64-px sizes come within 4 % of its shape
+    assert crop.width == pytest.approx(
+        want.width, rel=0.04
+    )  # 64-px sizes come within 4 % of its shape
     assert crop.height == pytest.approx(want.height, rel=0.04)
     assert crop.centre == pytest.approx(want.centre, abs=1)
     assert plan.iod_model_px == pytest.approx(120 * plan.output_size[0] / crop.width, rel=0.01)
@@ -70,7 +79,9 @@ def test_every_crop_is_whole_pixels_inside_the_picture_with_one_exact_scale(
     x=st.floats(0.2, 0.8), y=st.floats(0.2, 0.8), share=st.floats(0.02, 0.12), roll=st.floats(-0.3, 0.3),
     preset=st.sampled_from(list(SHOTS)),
 )  # fmt: skip
-def test_what_the_preset_needs_of_the_face_is_inside_where_the_picture_can_hold_it(x, y, share, roll, preset):
+def test_what_the_preset_needs_of_the_face_is_inside_where_the_picture_can_hold_it(
+    x, y, share, roll, preset
+):
     width, height = PHOTO
     iod = share * width
     face = Face(eyes=((x * width, y * height), (x * width + iod, y * height + roll * iod)))
@@ -81,7 +92,16 @@ def test_what_the_preset_needs_of_the_face_is_inside_where_the_picture_can_hold_
 
 
 def test_a_tighter_shot_never_makes_the_face_smaller_in_the_model():
-    shots = ["full", "cowboy", "half body", "MCU chest", "headshot", "CU close-up", "BCU big close-up", "ECU eyes"]
+    shots = [
+        "full",
+        "cowboy",
+        "half body",
+        "MCU chest",
+        "headshot",
+        "CU close-up",
+        "BCU big close-up",
+        "ECU eyes",
+    ]
     sizes = [plan_crops(faces(FACE), shot, "SDXL").iod_model_px for shot in shots]
     assert sizes == sorted(sizes)
 
@@ -91,11 +111,15 @@ def test_a_batch_gets_one_output_size():
     plan = plan_crops(Faces(PHOTO, ((FACE,), (other, FACE)), "test"), "headshot", "Flux")
     assert len(plan.crops) == 2
     assert plan.faces == (FACE, other)
-    assert {Fraction(int(crop.width), int(crop.height)) for crop in plan.crops} == {Fraction(*plan.output_size)}
+    assert {Fraction(int(crop.width), int(crop.height)) for crop in plan.crops} == {
+        Fraction(*plan.output_size)
+    }
 
 
 def test_the_same_wish_gives_the_same_plan():
-    assert plan_crops(faces(FACE), "headshot", "Flux") == plan_crops(faces(FACE), "headshot", "Flux")
+    assert plan_crops(faces(FACE), "headshot", "Flux") == plan_crops(
+        faces(FACE), "headshot", "Flux"
+    )
 
 
 @pytest.mark.parametrize("size", [(10, 1000), (1000, 10), (40, 40)])
@@ -160,7 +184,9 @@ def test_a_plan_as_json_is_plain_values():
 
 
 def test_faces_of_another_picture_are_refused():
-    with pytest.raises(ValueError, match=r"found in 1 picture\(s\) of 1536x2048 px, the image holds 1 of 512x600"):
+    with pytest.raises(
+        ValueError, match=r"found in 1 picture\(s\) of 1536x2048 px, the image holds 1 of 512x600"
+    ):
         check_faces(faces(FACE), (1, 600, 512, 3))
     with pytest.raises(ValueError, match="must come from Find Faces"):
         check_faces({"eyes": []}, (1, 600, 512, 3))
@@ -169,7 +195,9 @@ def test_faces_of_another_picture_are_refused():
 def test_a_plan_for_another_picture_is_refused():
     plan = plan_crops(Faces(PHOTO, ((FACE,), (FACE,)), "test"), "headshot", "SDXL")
     check_plan(plan, (2, 2048, 1536, 3))
-    with pytest.raises(ValueError, match="made for pictures of 1536x2048 px, the image has 512x600"):
+    with pytest.raises(
+        ValueError, match="made for pictures of 1536x2048 px, the image has 512x600"
+    ):
         check_plan(plan, (2, 600, 512, 3))
     with pytest.raises(ValueError, match="a crop for each of 2 pictures, the batch has 3"):
         check_plan(plan, (3, 2048, 1536, 3))

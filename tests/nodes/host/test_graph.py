@@ -35,7 +35,10 @@ class Total(io.ComfyNode):
         return io.Schema(
             node_id="Total",
             inputs=[
-                io.Autogrow.Input("numbers", template=io.Autogrow.TemplatePrefix(number, prefix="number", min=1, max=3)),
+                io.Autogrow.Input(
+                    "numbers",
+                    template=io.Autogrow.TemplatePrefix(number, prefix="number", min=1, max=3),
+                ),
                 io.Float.Input("start", default=0.0, optional=True),
             ],
             outputs=[io.Float.Output("total")],
@@ -84,7 +87,10 @@ def test_a_missing_optional_input_leaves_the_nodes_own_default():
 
 
 def test_an_autogrow_may_skip_a_socket_beyond_its_minimum():
-    graph = {"1": number(1), "2": total(**{"numbers.number0": ["1", 0], "numbers.number2": ["1", 0]})}
+    graph = {
+        "1": number(1),
+        "2": total(**{"numbers.number0": ["1", 0], "numbers.number2": ["1", 0]}),
+    }
     assert run(graph, NODES).ui["2"]["text"] == ["['number0', 'number2'] 102"]
 
 
@@ -144,7 +150,15 @@ def test_a_bug_in_a_node_keeps_its_kind_and_its_traceback():
 
 
 @pytest.mark.parametrize(
-    ("value", "link"), [(["1", 0], True), (("1", 2), True), ([1, 0], False), (["1", True], False), (["1"], False), ("1", False)]
+    ("value", "link"),
+    [
+        (["1", 0], True),
+        (("1", 2), True),
+        ([1, 0], False),
+        (["1", True], False),
+        (["1"], False),
+        ("1", False),
+    ],
 )
 def test_a_link_is_a_node_and_the_number_of_an_output(value, link):
     assert is_link(value) is link

@@ -58,7 +58,9 @@ def test_numbering_goes_on_after_the_highest(tmp_path):
 
 
 def test_a_saved_picture_carries_its_graph(tmp_path):
-    (path,) = save_pictures(torch.zeros(1, 2, 2, 3), tmp_path, "plate", workflow={"nodes": []}, prompt={"1": {}})
+    (path,) = save_pictures(
+        torch.zeros(1, 2, 2, 3), tmp_path, "plate", workflow={"nodes": []}, prompt={"1": {}}
+    )
     assert json.loads(Image.open(path).text["workflow"]) == {"nodes": []}
     assert json.loads(Image.open(path).text["prompt"]) == {"1": {}}
 

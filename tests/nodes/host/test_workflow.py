@@ -19,7 +19,10 @@ def saved():
 
 @pytest.fixture
 def nodes(tmp_path):
-    return {**{node.define_schema().node_id: node for node in NODES}, **image_nodes(tmp_path, tmp_path)}
+    return {
+        **{node.define_schema().node_id: node for node in NODES},
+        **image_nodes(tmp_path, tmp_path),
+    }
 
 
 def by_type(saved, name):
@@ -61,12 +64,24 @@ def test_a_workflow_older_than_a_widget_gets_its_default(saved, nodes):
 @pytest.mark.parametrize(
     ("change", "words"),
     [
-        (lambda saved: by_type(saved, "LoupeLens").update(type="Reroute"), "reroutes and primitives are not converted"),
-        (lambda saved: by_type(saved, "LoupeLens").update(type="PrimitiveNode"), "reroutes and primitives"),
+        (
+            lambda saved: by_type(saved, "LoupeLens").update(type="Reroute"),
+            "reroutes and primitives are not converted",
+        ),
+        (
+            lambda saved: by_type(saved, "LoupeLens").update(type="PrimitiveNode"),
+            "reroutes and primitives",
+        ),
         (lambda saved: by_type(saved, "LoupeLens").update(mode=4), "muted or bypassed"),
         (lambda saved: by_type(saved, "LoupeLens").update(mode=2), "muted or bypassed"),
-        (lambda saved: by_type(saved, "LoupeLens").update(type="KSampler"), r"\(KSampler\): this node is not known here"),
-        (lambda saved: by_type(saved, "LoupeLens")["widgets_values"].append(1), "4 widget values for 3 widgets"),
+        (
+            lambda saved: by_type(saved, "LoupeLens").update(type="KSampler"),
+            r"\(KSampler\): this node is not known here",
+        ),
+        (
+            lambda saved: by_type(saved, "LoupeLens")["widgets_values"].append(1),
+            "4 widget values for 3 widgets",
+        ),
         (
             lambda saved: (
                 by_type(saved, "LoupeLens").update(type="3f2a"),
