@@ -15,6 +15,7 @@ def _around(u: float, v: float, width: float, height: float) -> Region:
 
 PLATE_REGIONS: dict[str, Region] = {
     "face": SHOTS["BCU big close-up"],
+    "upper face": Region(-1.15, 1.15, -0.65, 0.9),
     "eyes": _around(0.0, -0.05, 1.9, 0.8),
     "left eye": _around(-0.5, -0.05, 0.8, 0.64),
     "right eye": _around(0.5, -0.05, 0.8, 0.64),
