@@ -117,6 +117,8 @@ def in_environment(extra: str, arguments: list[str]) -> int:
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = VENV / f"portrait-loupe-{extra}.txt"
     wanted = "\n".join([sys.version, *requirements(extra)])
+    if venv_version() != sys.version_info[:2]:
+        shutil.rmtree(VENV, ignore_errors=True)  # another Python's, or none
     if not (python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted):
         try:
             make_environment(python, extra)
@@ -128,6 +130,14 @@ def in_environment(extra: str, arguments: list[str]) -> int:
         stamp.write_text(wanted, "utf-8")
     # ROOT is a folder: Python runs its __main__.py
     return subprocess.call([str(python), str(ROOT), *arguments], env={**os.environ, INSIDE: extra})
+
+
+def venv_version() -> tuple[int, ...] | None:
+    """Major and minor version of the Python that the environment was made with."""
+    settings = VENV / "pyvenv.cfg"
+    text = settings.read_text("utf-8") if settings.exists() else ""
+    found = re.search(r"^version(?:_info)?\s*=\s*(\d+)\.(\d+)", text, flags=re.MULTILINE)
+    return (int(found[1]), int(found[2])) if found else None
 
 
 def make_environment(python: Path, extra: str) -> None:
@@ -288,4 +298,8 @@ def run_tests(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    try:
+        sys.exit(main(sys.argv[1:]))
+    except KeyboardInterrupt:
+        say("\nStopped.")
+        sys.exit(130)

@@ -144,5 +144,5 @@ def test_everything_written_stands_out_from_the_ground(ink):
 
 
 def test_an_unknown_region_is_refused():
-    with pytest.raises(ValueError, match="region must be one of face, eyes"):
+    with pytest.raises(ValueError, match="region must be one of face, upper face, eyes"):
         make_plate([portrait()] * 2, "elbow", SIZE)

@@ -34,7 +34,7 @@ def test_widgets_links_and_autogrow_are_named(saved, nodes):
     compare = next(node for node in prompt.values() if node["class_type"] == "LoupeCompare")
     panels = [value for name, value in compare["inputs"].items() if name.startswith("panels.panel")]
     assert [prompt[source]["class_type"] for source, _ in panels] == ["LoupeComparePanel"] * 2
-    assert compare["inputs"]["region"] in ("face", "eyes")
+    assert compare["inputs"]["region"] == "upper face"
     assert "panels.panel2" not in compare["inputs"]
     load = next(node for node in prompt.values() if node["class_type"] == "LoadImage")
     assert load["inputs"] == {"image": "portrait_a.png"}
