@@ -134,6 +134,8 @@ def test_importing_the_pack_costs_comfyui_almost_nothing():
     probe = f"""
 import asyncio, importlib.util, json, sys
 import torch, numpy, PIL.Image, PIL.ImageDraw, PIL.ImageFont
+if importlib.util.find_spec("comfy_api"):
+    import comfy_api.v0_0_2
 before = set(sys.modules)
 spec = importlib.util.spec_from_file_location("pack", {str(ROOT / "__init__.py")!r})
 pack = importlib.util.module_from_spec(spec); sys.modules["pack"] = pack; spec.loader.exec_module(pack)

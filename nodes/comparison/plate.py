@@ -103,9 +103,9 @@ def figures(panel: Panel, shown: Shown) -> tuple[str, bool]:
     """What is written under a panel, and whether it is a warning."""
     parts = [f"{panel.face.iod:.0f} px between the eyes", f"{shown.zoom:.2f}x"]
     if not shown.complete:
-        parts.append("▲ reaches beyond the picture")
+        parts.append("\N{BLACK UP-POINTING TRIANGLE} reaches beyond the picture")
     if shown.zoom > MUCH:
-        parts.append("▲ shows resolution, not the model")
+        parts.append("\N{BLACK UP-POINTING TRIANGLE} shows resolution, not the model")
     return " · ".join(parts), len(parts) > 2
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import Any
@@ -15,6 +16,7 @@ from .faces import Box, Face, Faces
 
 AUTO, EMBEDDED = "auto", "embedded"
 BACKENDS = (AUTO, EMBEDDED)
+Progress = Callable[[int], Callable[[int], None]]
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,7 @@ def find_faces(
     face_landmarks: Any = None,
     bounding_box: Any = None,
     mask: Any = None,
+    progress: Progress | None = None,
 ) -> Found:
     """The faces of every picture, largest first.
 
@@ -46,6 +49,9 @@ def find_faces(
     eyes : str
         Two pupil centres, ``x,y x,y``, pixels; one pair serves the whole batch.
     face_landmarks, bounding_box, mask : values of ComfyUI's sockets, or None
+    progress : callable, optional
+        Called once with the number of pictures; what it returns is called after each, with the
+        number done.
 
     Raises
     ------
@@ -63,33 +69,45 @@ def find_faces(
     elif backend == AUTO and eyes.strip():
         name, frames = "typed eyes", [[linked.typed_eyes(eyes, size)] for _ in range(batch)]
     elif backend == AUTO and bounding_box is not None:
-        name, frames = "linked bounding box", _in_boxes(image, linked.boxes(bounding_box, batch))
+        name, frames = (
+            "linked bounding box",
+            _in_boxes(image, linked.boxes(bounding_box, batch), progress),
+        )
     elif backend == AUTO and mask is not None:
-        name, frames = "linked mask", _in_boxes(image, linked.mask_boxes(mask, size, batch))
+        name, frames = (
+            "linked mask",
+            _in_boxes(image, linked.mask_boxes(mask, size, batch), progress),
+        )
     else:
-        name, frames = "embedded detector", _look(image, remarks)
+        name, frames = "embedded detector", _look(image, remarks, progress)
     faces = Faces(size, tuple(tuple(sorted(f, key=lambda face: -face.iod)) for f in frames), name)
     if not any(faces.frames):
         raise ValueError(_no_face(name, remarks))
     return Found(faces, _report(faces, remarks))
 
 
-def _look(image: Tensor, remarks: list[str]) -> list[list[Face]]:
+def _look(image: Tensor, remarks: list[str], progress: Progress | None) -> list[list[Face]]:
     from .detect import embedded
 
     frames = []
+    tick = progress(len(image)) if progress else None
     for index, one in enumerate(_lumas(image)):
         detection = embedded.find_faces(one)
         frames.append(list(detection.faces))
         remarks += [f"picture {index + 1}: {remark}" for remark in detection.remarks]
+        if tick:
+            tick(index + 1)
     return frames
 
 
-def _in_boxes(image: Tensor, frames: list[list[Box]]) -> list[list[Face]]:
-    return [
-        [_in_box(one, box) for box in frame]
-        for one, frame in zip(_lumas(image), frames, strict=True)
-    ]
+def _in_boxes(image: Tensor, boxes: list[list[Box]], progress: Progress | None) -> list[list[Face]]:
+    frames = []
+    tick = progress(len(image)) if progress else None
+    for one, mine in zip(_lumas(image), boxes, strict=True):
+        frames.append([_in_box(one, box) for box in mine])
+        if tick:
+            tick(len(frames))
+    return frames
 
 
 def _in_box(one: np.ndarray, box: Box) -> Face:
@@ -119,9 +137,11 @@ def _shifted(face: Face, dx: float, dy: float) -> Face:
     return Face(((x1 + dx, y1 + dy), (x2 + dx, y2 + dy)), face.score)
 
 
-def _lumas(image: Tensor) -> list[np.ndarray]:
+def _lumas(image: Tensor) -> Iterator[np.ndarray]:
+    """Coded brightness of one picture after the other: a batch is never held twice."""
     colours, _ = split_alpha(image)
-    return [luma(one.float().clamp(0, 1)).cpu().numpy() for one in colours]
+    for one in colours:
+        yield luma(one.float().clamp(0, 1)).cpu().numpy()
 
 
 def _no_face(name: str, remarks: list[str]) -> str:

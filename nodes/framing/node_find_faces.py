@@ -3,7 +3,7 @@
 import json
 
 from ...kernels.picture import split_alpha
-from ..host import io
+from ..host import io, progress
 from .draw import draw_faces
 from .faces import Face
 from .find import BACKENDS, find_faces
@@ -77,6 +77,7 @@ class FindFaces(io.ComfyNode):
             face_landmarks=face_landmarks,
             bounding_box=bounding_box,
             mask=mask,
+            progress=progress,
         )
         return io.NodeOutput(
             found.faces,

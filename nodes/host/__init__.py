@@ -2,11 +2,13 @@
 
 - io               what a node declares: ``io.ComfyNode``, ``io.Schema``, the socket types
 - ComfyExtension   what the pack hands to the host
+- progress         how much of a long job is done, and where the user may stop it
 
 Without ComfyUI the same door opens on the stand-in host (``standin``). Which one it is depends
 on whether ComfyUI is there, never on whether importing it worked: a broken host must be seen.
 """
 
+from collections.abc import Callable
 from importlib.util import find_spec
 
 if find_spec("comfy_api") is not None:
@@ -15,4 +17,16 @@ else:
     from .standin import schema as io
     from .standin.schema import ComfyExtension
 
-__all__ = ["ComfyExtension", "io"]
+__all__ = ["ComfyExtension", "io", "progress"]
+
+
+def progress(total: int) -> Callable[[int], None]:
+    """Show on the running node how many of ``total`` are done, by calling what this returns.
+
+    In ComfyUI each call is also where a run that the user has cancelled stops.
+    """
+    if find_spec("comfy") is None:
+        return lambda done: None
+    from comfy.utils import ProgressBar
+
+    return ProgressBar(total).update_absolute

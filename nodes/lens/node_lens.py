@@ -1,6 +1,6 @@
 """The Lens node, as ComfyUI sees it."""
 
-from ..host import io
+from ..host import io, progress
 from .catalogue import DEFAULT, find_lens, lenses
 from .render import FORMATS_MM, LEVELS, render
 
@@ -51,6 +51,8 @@ class Lens(io.ComfyNode):
 
     @classmethod
     def execute(cls, image, character, level, format_mm) -> io.NodeOutput:
-        picture, rendering = render(image, find_lens(character), level, format_mm)
+        picture, rendering = render(
+            image, find_lens(character), level, format_mm, progress=progress
+        )
         report = rendering.report()
         return io.NodeOutput(picture, report, ui={"loupe_report": [report]})

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import lru_cache
 from math import sqrt
@@ -147,7 +148,14 @@ def plan_rendering(
     return Rendering(lens, level, format_mm, pitch_um, psf)
 
 
-def render(image: Tensor, lens: Lens, level: float, format_mm: float) -> tuple[Tensor, Rendering]:
+def render(
+    image: Tensor,
+    lens: Lens,
+    level: float,
+    format_mm: float,
+    *,
+    progress: Callable[[int], Callable[[int], None]] | None = None,
+) -> tuple[Tensor, Rendering]:
     """A batch of pictures seen through a lens.
 
     Parameters
@@ -159,6 +167,9 @@ def render(image: Tensor, lens: Lens, level: float, format_mm: float) -> tuple[T
         See :func:`plan_rendering`.
     format_mm : float, mm
         What the long side stands for: smaller makes the lens's character larger.
+    progress : callable, optional
+        Called once with the number of pictures; what it returns is called after each, with the
+        number done.
 
     Returns
     -------
@@ -177,8 +188,11 @@ def render(image: Tensor, lens: Lens, level: float, format_mm: float) -> tuple[T
         return (image.expand(-1, -1, -1, 3) if channels == 1 else image), rendering
     shape = (batch, height, width, max(3, channels))
     out = torch.empty(shape, dtype=torch.float32, device=image.device)
+    tick = progress(batch) if progress else None
     for index in range(batch):  # one at a time: the memory of one picture, whatever the batch
         out[index] = _render_one(image[index : index + 1].float(), rendering.psf)[0]
+        if tick:
+            tick(index + 1)
     return out, rendering
 
 

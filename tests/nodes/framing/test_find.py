@@ -124,3 +124,14 @@ def test_a_picture_with_nan_is_refused(hopper):
     broken[0, 5, 5, 0] = float("nan")
     with pytest.raises(ValueError, match="NaN"):
         find_faces(broken)
+
+
+def test_progress_counts_the_pictures(hopper):
+    seen = []
+
+    def progress(total):
+        seen.append(f"of {total}")
+        return seen.append
+
+    find_faces(torch.cat([hopper, hopper]), progress=progress)
+    assert seen == ["of 2", 1, 2]

@@ -227,3 +227,14 @@ def test_what_the_code_and_back_costs():
     """The floor under every tolerance here that compares light."""
     light = torch.linspace(0, 1, 4097)
     assert_close(srgb_to_linear(linear_to_srgb(light)), light, atol=1e-6, rtol=0)
+
+
+def test_progress_counts_the_pictures(picture):
+    seen = []
+
+    def progress(total):
+        seen.append(f"of {total}")
+        return seen.append
+
+    render(picture, SOFT, -1.0, 36, progress=progress)
+    assert seen == ["of 2", 1, 2]

@@ -1,0 +1,64 @@
+"""The door itself; with a ComfyUI checkout on the path these tests run against ComfyUI's own classes."""
+
+from portrait_loupe.nodes.extension import NODES, Loupe
+from portrait_loupe.nodes.host import ComfyExtension, io, progress
+from portrait_loupe.nodes.host.standin.graph import slots
+
+
+def test_progress_may_be_called_without_a_browser():
+    tick = progress(3)
+    for done in (1, 2, 3):
+        tick(done)
+
+
+def test_the_extension_and_its_nodes_are_the_hosts():
+    assert issubclass(Loupe, ComfyExtension)
+    assert all(issubclass(node, io.ComfyNode) for node in NODES)
+
+
+def test_every_node_says_what_it_is_in_one_category_of_ours():
+    rooms = {"framing", "identity", "lens", "comparison", "casting"}
+    for node in NODES:
+        schema = node.define_schema()
+        pack, room = schema.category.split("/")
+        assert pack == "Loupe"
+        assert room in rooms
+        assert f".nodes.{room}." in node.__module__
+        assert schema.display_name
+        assert schema.description
+
+
+def test_every_widget_explains_itself():
+    for node in NODES:
+        schema = node.define_schema()
+        for name, declared, _ in slots(schema):
+            assert declared.tooltip, f"{schema.node_id}.{name}"
+
+
+def test_a_combos_default_is_one_of_its_options_and_a_numbers_in_its_range():
+    for node in NODES:
+        for name, declared, _ in slots(node.define_schema()):
+            if declared.get_io_type() == "COMBO":
+                assert declared.default in declared.options, name
+            if getattr(declared, "min", None) is not None and hasattr(declared, "default"):
+                assert declared.min <= declared.default <= declared.max, name
+
+
+def test_socket_types_are_ours_with_a_prefix_or_comfyuis():
+    core = {
+        "IMAGE",
+        "MASK",
+        "INT",
+        "FLOAT",
+        "STRING",
+        "BOOLEAN",
+        "COMBO",
+        "FACE_LANDMARKS",
+        "BOUNDING_BOX",
+    }
+    for node in NODES:
+        schema = node.define_schema()
+        kinds = [declared.get_io_type() for _, declared, _ in slots(schema)]
+        kinds += [output.get_io_type() for output in schema.outputs]
+        for kind in ",".join(kinds).split(","):
+            assert kind in core or kind.startswith("LOUPE_"), f"{schema.node_id}: {kind}"
