@@ -21,6 +21,7 @@ from pathlib import Path
 from types import ModuleType
 
 ROOT = Path(__file__).resolve().parent
+IS_CLONE = (ROOT / "pyproject.toml").exists()  # else pip has installed it, with what it needs
 VENV = ROOT / ".venv"
 OLDEST_PYTHON = (3, 10)
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"  # without it Linux gets gigabytes of CUDA
@@ -37,15 +38,16 @@ def main(arguments: list[str]) -> int:
     parser = argparse.ArgumentParser(prog="python .", description="Portrait Loupe without ComfyUI.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("demo", help="make an extreme-crop comparison plate of a real photo")
-    test = commands.add_parser(
+    commands.add_parser(
         "test", help="check the code and run the tests; further arguments go to pytest"
     )
     known, rest = parser.parse_known_args(arguments)
     if known.command == "test":
+        if not IS_CLONE:
+            parser.error("the tests are in the repository: clone it, and run python . test there")
         return in_environment("test", arguments) if needs("test") else run_tests(rest)
     if rest:
         parser.error(f"unknown arguments: {' '.join(rest)}")
-    del test
     return in_environment("standalone", arguments) if needs("standalone") else run_demo()
 
 
@@ -58,6 +60,8 @@ def say(words: str) -> None:
 
 def requirements(extra: str) -> list[str]:
     """The requirements of an extra of pyproject.toml, those for other systems left out."""
+    if not IS_CLONE:
+        return []
     # Python 3.10 has no TOML reader; tests/test_main.py holds this against one
     text = (ROOT / "pyproject.toml").read_text("utf-8")
     (block,) = re.findall(
@@ -225,7 +229,8 @@ def run_demo() -> int:
     graph = importlib.import_module(f"{name}.nodes.host.standin.graph")
     workflow = importlib.import_module(f"{name}.nodes.host.workflow")
 
-    source, output = ROOT / "demo" / "input", ROOT / "demo" / "output"
+    folder = ROOT / "demo" if IS_CLONE else Path.cwd() / "portrait-loupe-demo"
+    source, output = folder / "input", folder / "output"
     copy_photo(source)
     file = ROOT / "workflows" / "extreme_close_up_comparison.json"
     saved = json.loads(file.read_text("utf-8"))

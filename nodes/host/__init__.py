@@ -11,7 +11,9 @@ on whether ComfyUI is there, never on whether importing it worked: a broken host
 from collections.abc import Callable
 from importlib.util import find_spec
 
-if find_spec("comfy_api") is not None:
+IN_COMFYUI = find_spec("comfy_api") is not None
+
+if IN_COMFYUI:
     from comfy_api.v0_0_2 import ComfyExtension, io
 else:
     from .standin import schema as io
@@ -25,7 +27,7 @@ def progress(total: int) -> Callable[[int], None]:
 
     In ComfyUI each call is also where a run that the user has cancelled stops.
     """
-    if find_spec("comfy") is None:
+    if not IN_COMFYUI:
         return lambda done: None
     from comfy.utils import ProgressBar
 

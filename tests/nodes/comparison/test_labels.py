@@ -35,7 +35,14 @@ def test_no_size_is_below_the_smallest():
     assert size_for([LONG * 3], 50, 40) == SMALLEST
 
 
-@pytest.mark.parametrize("text", ["é ß × – — µ \u2265 \u2192", "\u25b2 · …", "\u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac \u041a\u0438\u0440\u0438\u043b\u043b\u0438\u0446\u0430"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "é ß × – — µ \u2265 \u2192",
+        "\u25b2 · …",
+        "\u0395\u03bb\u03bb\u03b7\u03bd\u03b9\u03ba\u03ac \u041a\u0438\u0440\u0438\u043b\u043b\u0438\u0446\u0430",
+    ],
+)
 def test_the_signs_of_the_field_have_letters(text):
     from portrait_loupe.nodes.typography import font
 
