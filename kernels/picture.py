@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 MAX_SIDE = 16384  # px: twice 8K, the largest picture the pack is meant for
+MAX_PIXELS = 2**28  # in one result: 16 pictures of 4096x4096, 3 GB of RGB in float32
 CHANNELS = {1: "grayscale", 3: "RGB", 4: "RGBA"}
 
 
@@ -64,6 +65,21 @@ def check_picture(picture: object, name: str = "image") -> Tensor:
                 "An earlier node made them, often a VAE in half precision: decode in fp32 or bf16."
             )
     return picture
+
+
+def check_result(count: int, width: int, height: int, name: str = "the result") -> None:
+    """Refuse to make pictures of an absurd size, before memory is spent on them.
+
+    Raises
+    ------
+    ValueError
+        ``count`` pictures of ``width`` x ``height`` px hold more than ``MAX_PIXELS``.
+    """
+    if count * width * height > MAX_PIXELS:
+        raise ValueError(
+            f"{name} would be {count} picture(s) of {width}x{height} px, {count * width * height / 1e6:.0f} "
+            f"megapixels; at most {MAX_PIXELS / 1e6:.0f} are made at once. Choose a smaller size or a shorter batch."
+        )
 
 
 def split_alpha(picture: Tensor) -> tuple[Tensor, Tensor | None]:

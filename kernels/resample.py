@@ -47,10 +47,14 @@ def resample_area(
     across, left = area_weights(x, width, columns, image.shape[-1])
     down, top = area_weights(y, height, rows, image.shape[-2])
     source = image[..., top : top + down.shape[1], left : left + across.shape[1]]
-    light = srgb_to_linear(source.double().cpu())
     coverage = down.sum(1, keepdim=True) * across.sum(1)
-    mean = down @ light @ across.T / coverage.clamp(min=1e-12)
-    return linear_to_srgb(mean).float(), coverage.float()
+    panel = torch.empty((*image.shape[:2], rows, columns), dtype=torch.float32)
+    for index in range(image.shape[0]):  # plane by plane: float64 of one is all that is held
+        for channel in range(image.shape[1]):
+            light = srgb_to_linear(source[index, channel].double().cpu())
+            mean = down @ light @ across.T / coverage.clamp(min=1e-12)
+            panel[index, channel] = linear_to_srgb(mean)
+    return panel, coverage.float()
 
 
 def area_weights(start: float, length: float, count: int, available: int) -> tuple[Tensor, int]:

@@ -23,6 +23,19 @@ def font(size: int, *, bold: bool = False) -> ImageFont.FreeTypeFont:
     )
 
 
+def missing_letters(text: str) -> str:
+    """The characters of a text that DejaVu Sans has no letters for: they are drawn as empty boxes."""
+    return "".join(sign for sign in dict.fromkeys(text) if ord(sign) not in _code_points())
+
+
+@lru_cache(maxsize=1)
+def _code_points() -> frozenset[int]:
+    from fontTools.ttLib import TTFont  # matplotlib brings it
+
+    with TTFont(_folder() / "DejaVuSans.ttf", lazy=True) as file:
+        return frozenset(file.getBestCmap() or {})
+
+
 def _folder() -> Path:
     spec = find_spec("matplotlib")  # its files are enough: importing it would take a second
     if spec is None or not spec.submodule_search_locations:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from ...kernels.picture import check_picture
 from ..framing.faces import Face, Faces
 from ..framing.find import find_faces
+from .labels import one_line
 
 FEWEST, MOST = 2, 16
 
@@ -61,37 +62,30 @@ def gather(values: Mapping[str, Any], faces: Faces | None, labels: str) -> list[
     ValueError
         Fewer than ``FEWEST`` or more than ``MOST`` entries, or an entry is refused.
     """
-    bare = 0
-    entries: list[Panel] = []
-    total = sum(
-        value.shape[0] for value in values.values() if isinstance(value, Tensor) and value.ndim == 4
-    )
-    if total > MOST:
+    for name, value in values.items():
+        if not isinstance(value, Panel):
+            check_picture(value, name)
+    bare = sum(len(value) for value in values.values() if isinstance(value, Tensor))
+    count = bare + sum(isinstance(value, Panel) for value in values.values())
+    if not FEWEST <= count <= MOST:  # before any face is looked for
         raise ValueError(
-            f"a plate holds at most {MOST} panels, got {total}: compare in several plates"
+            f"a comparison needs {FEWEST} to {MOST} panels, got {count}. Link pictures, Compare Panels or a "
+            "batch to panels; compare more in several plates."
         )
+    entries: list[Panel] = []
+    seen = 0
     for name, value in values.items():
         if isinstance(value, Panel):
             entries.append(value)
             continue
-        check_picture(value, name)
-        mine = None if faces is None else _frames(faces, bare, value.shape[0], total)
+        mine = None if faces is None else _frames(faces, seen, len(value), bare)
         locks = _faces_of(value, mine, name)
         entries += [Panel(value[index : index + 1], face) for index, face in enumerate(locks)]
-        bare += value.shape[0]
-    if not FEWEST <= len(entries) <= MOST:
-        raise ValueError(
-            f"a comparison needs {FEWEST} to {MOST} panels, got {len(entries)}. "
-            "Link pictures, Compare Panels or a batch to panels."
-        )
-    lines = [line.strip() for line in labels.splitlines()]
+        seen += len(value)
+    lines = [one_line(line) for line in labels.splitlines()] + [""] * len(entries)
     return [
-        Panel(
-            entry.image,
-            entry.face,
-            (lines[index : index + 1] or [""])[0] or entry.label or chr(ord("A") + index),
-        )
-        for index, entry in enumerate(entries)
+        replace(entry, label=label or one_line(entry.label) or chr(ord("A") + index))
+        for index, (entry, label) in enumerate(zip(entries, lines, strict=False))
     ]
 
 

@@ -13,7 +13,7 @@ from torch import Tensor
 from ...kernels.picture import flatten_alpha
 from ...kernels.resample import resample_area
 from ..framing.faces import Box
-from ..typography import font
+from ..typography import font, missing_letters
 from .labels import shorten, size_for
 from .layout import Layout, plan_plate
 from .panels import Panel
@@ -78,6 +78,8 @@ def make_plate(
     lines += [
         f"{panel.label}: {figures(panel, one)[0]}" for panel, one in zip(panels, shown, strict=True)
     ]
+    if missing := missing_letters(title + "".join(panel.label for panel in panels)):
+        lines.append(f"DejaVu Sans has no letters for {missing}: they are drawn as empty boxes")
     return Plate(plate[None], pictures, "\n".join(lines))
 
 

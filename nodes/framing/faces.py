@@ -9,7 +9,7 @@ Left and right are the picture's, never the sitter's.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from math import atan2, degrees, hypot
+from math import atan2, degrees, hypot, isfinite
 from typing import Any
 
 Point = tuple[float, float]
@@ -59,10 +59,16 @@ class Face:
     """
 
     eyes: tuple[Point, Point]
-    """Pupil centres, pixels, the one further left in the picture first."""
+    """Pupil centres, pixels; first the one that is on the left when the face stands upright."""
     score: float = 1.0
     """The backend's own confidence: votes for the embedded detector (12 is sure of one
     face, 30 of one among several), 1 for what the user gave."""
+
+    def __post_init__(self) -> None:
+        if not all(isfinite(value) for eye in self.eyes for value in eye):
+            raise ValueError(f"the eyes of a face must be finite points, got {self.eyes}")
+        if self.eyes[0] == self.eyes[1]:
+            raise ValueError(f"the two eyes of a face are one point, {self.eyes[0]}")
 
     @property
     def iod(self) -> float:

@@ -65,21 +65,20 @@ def find_faces(
     size = (width, height)
     remarks: list[str] = []
     if backend == AUTO and face_landmarks is not None:
-        name, frames = "linked face landmarks", linked.landmark_faces(face_landmarks, size, batch)
+        name = "linked face landmarks"
+        frames, remarks = linked.landmark_faces(face_landmarks, size, batch)
     elif backend == AUTO and eyes.strip():
-        name, frames = "typed eyes", [[linked.typed_eyes(eyes, size)] for _ in range(batch)]
+        name = "typed eyes"
+        frames = [[linked.typed_eyes(eyes, size)] for _ in range(batch)]
     elif backend == AUTO and bounding_box is not None:
-        name, frames = (
-            "linked bounding box",
-            _in_boxes(image, linked.boxes(bounding_box, batch), progress),
-        )
+        name = "linked bounding box"
+        frames = _in_boxes(image, linked.boxes(bounding_box, size, batch), remarks, progress)
     elif backend == AUTO and mask is not None:
-        name, frames = (
-            "linked mask",
-            _in_boxes(image, linked.mask_boxes(mask, size, batch), progress),
-        )
+        name = "linked mask"
+        frames = _in_boxes(image, linked.mask_boxes(mask, size, batch), remarks, progress)
     else:
-        name, frames = "embedded detector", _look(image, remarks, progress)
+        name = "embedded detector"
+        frames = _look(image, remarks, progress)
     faces = Faces(size, tuple(tuple(sorted(f, key=lambda face: -face.iod)) for f in frames), name)
     if not any(faces.frames):
         raise ValueError(_no_face(name, remarks))
@@ -100,35 +99,45 @@ def _look(image: Tensor, remarks: list[str], progress: Progress | None) -> list[
     return frames
 
 
-def _in_boxes(image: Tensor, boxes: list[list[Box]], progress: Progress | None) -> list[list[Face]]:
+def _in_boxes(
+    image: Tensor, boxes: list[list[Box]], remarks: list[str], progress: Progress | None
+) -> list[list[Face]]:
     frames = []
     tick = progress(len(image)) if progress else None
     for one, mine in zip(_lumas(image), boxes, strict=True):
-        frames.append([_in_box(one, box) for box in mine])
+        frames.append([])
+        for box in mine:
+            face, objection = _in_box(one, box)
+            frames[-1].append(face)
+            if objection:
+                remarks.append(
+                    f"picture {len(frames)}: no pupils seen in the box at ({box.x:g}, {box.y:g}), {objection}; "
+                    "they stand where an average face has them. Check the overlay, or type the eyes."
+                )
         if tick:
             tick(len(frames))
     return frames
 
 
-def _in_box(one: np.ndarray, box: Box) -> Face:
-    """The face that a box holds: detected around there, else where a face's eyes lie in its box.
+def _in_box(one: np.ndarray, box: Box) -> tuple[Face, str | None]:
+    """The face that a box holds, and why its pupils are a guess or None.
 
-    A box tells how large a face is only as well as its maker's habits are known; the detector
-    looks for itself, and needs no more votes than it takes to believe a face that is known to be there.
+    A box tells how large a face is only as well as its maker's habits are known, so the detector
+    looks for itself first, around the box; then the pupils are sought where a face of that box has them.
     """
     from .detect import embedded, eyes
 
     margin = 0.25 * max(box.width, box.height)
     left, top = max(0, round(box.x - margin)), max(0, round(box.y - margin))
     part = one[top : round(box.bottom + margin), left : round(box.right + margin)]
-    if find_spec("skimage") is not None and min(part.shape) > 0:
+    if find_spec("skimage") is not None:
         inside = [
             moved
             for face in embedded.find_faces(part).faces
             if box.holds((moved := _shifted(face, left, top)).centre)
         ]
         if inside:
-            return max(inside, key=lambda face: face.score)
+            return max(inside, key=lambda face: face.score), None
     return eyes.face_in_box(one, box)
 
 

@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from math import hypot, isfinite
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
-from .faces import Box, Face, Point
+from .faces import Box, Face
 
 MIN_IOD = 4.0  # px: closer eyes leave nothing to frame or compare
+
+MIN_BOX = 10.0  # px: the face oval of such a face is 2.3 times as wide
 
 # The face mesh of MediaPipe: iris centres where the refined mesh has them, else eye corners.
 _IRISES = ((468,), (473,))
@@ -45,22 +49,21 @@ def typed_eyes(text: str, image_size: tuple[int, int]) -> Face:
             raise ValueError(
                 f"eyes names the point {x:g},{y:g}, outside the picture of {width}x{height} px"
             )
-    return face_of_eyes((x1, y1), (x2, y2), what="eyes")
-
-
-def face_of_eyes(first: Point, second: Point, *, what: str, score: float = 1.0) -> Face:
-    """A face of two pupils in any order, refused where they are too close."""
-    face = Face(eyes=(min(first, second), max(first, second)), score=score)
-    if face.iod < MIN_IOD:
+    first, second = sorted([(x1, y1), (x2, y2)])
+    if hypot(x2 - x1, y2 - y1) < MIN_IOD:
         raise ValueError(
-            f"{what}: the two eyes are {face.iod:.1f} px apart, at least {MIN_IOD:g} are needed. "
-            "Use a larger picture, or correct the points."
+            f"eyes names two points {hypot(x2 - x1, y2 - y1):.1f} px apart, at least {MIN_IOD:g} are needed. "
+            "Correct them, or use a larger picture."
         )
-    return face
+    return Face((first, second))
 
 
-def landmark_faces(landmarks: Any, image_size: tuple[int, int], batch: int) -> list[list[Face]]:
-    """Faces of ComfyUI's FACE_LANDMARKS, for each picture.
+def landmark_faces(
+    landmarks: Any, image_size: tuple[int, int], batch: int
+) -> tuple[list[list[Face]], list[str]]:
+    """Faces of ComfyUI's FACE_LANDMARKS, for each picture, and remarks on those left out.
+
+    A face whose eyes are closer than ``MIN_IOD`` px or lie outside the picture is left out.
 
     Raises
     ------
@@ -68,39 +71,55 @@ def landmark_faces(landmarks: Any, image_size: tuple[int, int], batch: int) -> l
         It is no such value, or it was found in pictures of another size or number.
     """
     frames = landmarks.get("frames") if isinstance(landmarks, Mapping) else None
-    if frames is None:
+    if frames is None or not _is_list(frames) or not all(_is_list(frame) for frame in frames):
         raise ValueError(
-            f"face_landmarks must be FACE_LANDMARKS of a face landmarker node, got {type(landmarks).__name__}"
+            "face_landmarks must be FACE_LANDMARKS of a face landmarker node, a list of faces for each "
+            f"picture; got {type(landmarks).__name__}"
         )
-    height, width = landmarks.get("image_size", (image_size[1], image_size[0]))
-    if (width, height) != tuple(image_size):
+    size = landmarks.get("image_size")
+    if size is not None and tuple(size)[::-1] != tuple(image_size):
         raise ValueError(
-            f"face_landmarks was found in pictures of {width}x{height} px, this picture has "
-            f"{image_size[0]}x{image_size[1]}. Link the landmarker to the same image."
+            f"face_landmarks was found in pictures of {'x'.join(map(str, tuple(size)[::-1]))} px, this picture "
+            f"has {image_size[0]}x{image_size[1]}. Link the landmarker to the same image."
         )
-    return [
-        [_mesh_face(entry) for entry in frame]
-        for frame in _per_picture(frames, batch, "face_landmarks")
-    ]
+    found: list[list[Face]] = []
+    remarks: list[str] = []
+    for index, frame in enumerate(_per_picture(frames, batch, "face_landmarks")):
+        found.append([])
+        for face in map(_mesh_face, frame):
+            if face.iod < MIN_IOD or not Box(0, 0, *image_size).holds(face.centre):
+                x, y = face.centre
+                remarks.append(
+                    f"picture {index + 1}: left out a face at ({x:.0f}, {y:.0f}) with {face.iod:.1f} px between "
+                    "the eyes: too small, or outside the picture"
+                )
+            else:
+                found[-1].append(face)
+    return found, remarks
 
 
-def _mesh_face(entry: Mapping[str, Any]) -> Face:
-    points = np.asarray(entry["landmarks_xy"], dtype=np.float64)
-    groups = _IRISES if len(points) > max(max(group) for group in _IRISES) else _EYE_CORNERS
-    if len(points) <= max(max(group) for group in groups):
+def _mesh_face(entry: Any) -> Face:
+    """The mesh knows which eye is which, so its order holds however far the head is turned."""
+    try:
+        points: NDArray[Any] = np.asarray(entry["landmarks_xy"], dtype=np.float64)
+    except (TypeError, KeyError, ValueError):
+        points = np.empty(0)
+    if points.ndim != 2 or points.shape[0] < 468 or points.shape[1] < 2:
         raise ValueError(
-            f"face_landmarks holds {len(points)} points a face; 468 or 478 of a face mesh are needed"
+            f"face_landmarks must hold landmarks_xy of 468 or 478 points a face, got the shape {points.shape}"
         )
-    first, second = (tuple(points[list(group)].mean(0)) for group in groups)
-    score = float(np.clip(entry.get("score", 1.0), 0, 1))
-    return face_of_eyes(_plain(first), _plain(second), what="face_landmarks", score=score)
+    groups = _IRISES if len(points) > max(max(_IRISES)) else _EYE_CORNERS
+    first, second = (points[list(group), :2].mean(0) for group in groups)
+    if not (np.isfinite(first).all() and np.isfinite(second).all()):
+        raise ValueError("face_landmarks holds eye points that are NaN or infinite: detect again")
+    score = entry.get("score")
+    return Face(
+        ((float(first[0]), float(first[1])), (float(second[0]), float(second[1]))),
+        score=float(np.clip(score, 0, 1)) if isinstance(score, (int, float)) else 1.0,
+    )
 
 
-def _plain(point: Sequence[float]) -> Point:
-    return (float(point[0]), float(point[1]))
-
-
-def boxes(linked: Any, batch: int) -> list[list[Box]]:
+def boxes(linked: Any, image_size: tuple[int, int], batch: int) -> list[list[Box]]:
     """Boxes of any of the three shapes in which BOUNDING_BOX travels, for each picture.
 
     One box, a list of boxes for one picture, or a list of such lists, one a picture. One
@@ -109,27 +128,47 @@ def boxes(linked: Any, batch: int) -> list[list[Box]]:
     Raises
     ------
     ValueError
-        It has none of these shapes, or a box has no area.
+        It has none of these shapes, or a box is smaller than ``MIN_BOX`` px or has its centre
+        outside the picture.
     """
     if isinstance(linked, Mapping):
         linked = [linked]
-    if not isinstance(linked, Sequence) or isinstance(linked, str):
+    if not _is_list(linked):
         raise ValueError(f"bounding_box must be a BOUNDING_BOX, got {type(linked).__name__}")
-    frames = linked if linked and isinstance(linked[0], Sequence) else [linked]
+    frames = linked if len(linked) and _is_list(linked[0]) else [linked]
+    if not all(_is_list(frame) for frame in frames):
+        raise ValueError(
+            "bounding_box mixes boxes and lists of boxes: give a list for each picture"
+        )
     return [
-        [_box(entry) for entry in frame] for frame in _per_picture(frames, batch, "bounding_box")
+        [_box(entry, image_size) for entry in frame]
+        for frame in _per_picture(frames, batch, "bounding_box")
     ]
 
 
-def _box(entry: Any) -> Box:
+def _box(entry: Any, image_size: tuple[int, int]) -> Box:
     try:
         box = Box(*(float(entry[key]) for key in ("x", "y", "width", "height")))
     except (TypeError, KeyError, ValueError):
         raise ValueError(
             f"bounding_box must give x, y, width and height in pixels, got {entry!r}"
         ) from None
-    if not (box.width > 0 and box.height > 0):
-        raise ValueError(f"bounding_box has no area: {box.width:g}x{box.height:g} px")
+    return _usable(box, image_size, "bounding_box")
+
+
+def _usable(box: Box, image_size: tuple[int, int], what: str) -> Box:
+    """The box, refused where no face can be framed by it."""
+    if not all(map(isfinite, (box.x, box.y, box.width, box.height))):
+        raise ValueError(f"{what} must be finite, got {box}")
+    if min(box.width, box.height) < MIN_BOX:
+        raise ValueError(
+            f"{what} is {box.width:g}x{box.height:g} px, a face needs at least {MIN_BOX:g} on each side"
+        )
+    if not Box(0, 0, *image_size).holds(box.centre):
+        raise ValueError(
+            f"{what} has its centre at ({box.centre[0]:g}, {box.centre[1]:g}), outside the picture of "
+            f"{image_size[0]}x{image_size[1]} px"
+        )
     return box
 
 
@@ -139,7 +178,7 @@ def mask_boxes(mask: Any, image_size: tuple[int, int], batch: int) -> list[list[
     Raises
     ------
     ValueError
-        It is no mask, has another size than the picture, or covers nothing.
+        It is no mask, has another size than the picture, or covers less than ``MIN_BOX`` px.
     """
     if not isinstance(mask, Tensor) or mask.ndim not in (2, 3):
         raise ValueError(f"mask must be a MASK, got {type(mask).__name__}")
@@ -156,7 +195,8 @@ def mask_boxes(mask: Any, image_size: tuple[int, int], batch: int) -> list[list[
         if rows.size == 0:
             raise ValueError(f"mask {index + 1} covers nothing: paint the face, or unlink the mask")
         left, top = int(columns.min()), int(rows.min())
-        found.append([Box(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)])
+        box = Box(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
+        found.append([_usable(box, image_size, "mask")])
     return found
 
 
@@ -169,3 +209,7 @@ def _per_picture(frames: Sequence[Any], batch: int, name: str) -> Sequence[Any]:
             "Give one for all, or one for each."
         )
     return frames
+
+
+def _is_list(value: Any) -> bool:
+    return isinstance(value, (list, tuple))

@@ -6,7 +6,7 @@ from ...kernels.picture import check_picture, split_alpha
 from ..host import io
 from .crop import cut
 from .draw import draw_plan
-from .plan import CUSTOM, MODELS, check_faces, check_plan, plan_crops, report
+from .plan import CUSTOM, MAX_MEGAPIXELS, MODELS, check_faces, check_plan, plan_crops, report
 from .regions import SHOTS
 
 
@@ -42,7 +42,7 @@ class PlanCrop(io.ComfyNode):
                     "megapixels",
                     default=1.0,
                     min=0.05,
-                    max=64.0,
+                    max=MAX_MEGAPIXELS,
                     step=0.05,
                     tooltip="Millions of pixels of the crop; only for the model custom.",
                 ),

@@ -22,6 +22,7 @@ MODELS: dict[str, tuple[int, int]] = {
 CUSTOM = "custom"
 BUDGET_SLACK = 0.06  # a size may miss the pixel budget by this share, as the models' own buckets do
 ASPECTS = (0.25, 4.0)  # widest and narrowest size that is tried
+MAX_MEGAPIXELS = 64.0
 MAX_STEP = 40  # source px: coarser steps of the crop than this are not tried
 VAE_FACTOR = 8  # pixels per latent cell of the models above
 EYE_WIDTH = 0.46  # IOD, between the corners of one eye
@@ -85,7 +86,7 @@ def plan_crops(
         A name of ``SHOTS``.
     model : str
         A name of ``MODELS``, or ``"custom"`` for ``megapixels`` and ``multiple_of``.
-    megapixels : float > 0, millions of pixels (1024 x 1024 is 1.05)
+    megapixels : float, above 0 and at most ``MAX_MEGAPIXELS``, millions of pixels (1024 x 1024 is 1.05)
     multiple_of : int >= 1, pixels
 
     Returns
@@ -119,9 +120,10 @@ def plan_crops(
 def model_sizes(model: str, megapixels: float, multiple_of: int) -> list[tuple[int, int]]:
     """The sizes, in pixels, that a model is fed: near its budget, on its grid, portrait to panorama."""
     if model == CUSTOM:
-        if not (megapixels > 0 and multiple_of >= 1):
+        if not (0 < megapixels <= MAX_MEGAPIXELS and multiple_of >= 1):
             raise ValueError(
-                f"a custom model needs megapixels above 0 and multiple_of from 1, got {megapixels:g} and {multiple_of}"
+                f"a custom model needs megapixels above 0 and at most {MAX_MEGAPIXELS:g}, and multiple_of "
+                f"from 1; got {megapixels:g} and {multiple_of}"
             )
         budget, grid = round(megapixels * 1e6), multiple_of
     elif model in MODELS:

@@ -174,7 +174,7 @@ def render(
     Returns
     -------
     picture : Tensor, (B, H, W, 3 or 4), float32, sRGB 0..1
-        At level 0 the values of ``image`` untouched, whatever they are.
+        At level 0 ``image`` itself, whatever its values and dtype are; gray becomes RGB.
     rendering : Rendering
 
     Raises
@@ -185,7 +185,7 @@ def render(
     batch, height, width, channels = check_picture(image).shape
     rendering = plan_rendering(lens, level, format_mm, width=width, height=height)
     if rendering.level == 0:
-        return (image.expand(-1, -1, -1, 3) if channels == 1 else image), rendering
+        return (image.repeat(1, 1, 1, 3) if channels == 1 else image), rendering
     shape = (batch, height, width, max(3, channels))
     out = torch.empty(shape, dtype=torch.float32, device=image.device)
     tick = progress(batch) if progress else None

@@ -2,7 +2,14 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from portrait_loupe.kernels.picture import MAX_SIDE, check_picture, flatten_alpha, luma, split_alpha
+from portrait_loupe.kernels.picture import (
+    MAX_SIDE,
+    check_picture,
+    check_result,
+    flatten_alpha,
+    luma,
+    split_alpha,
+)
 
 
 @pytest.mark.parametrize("channels", [1, 3, 4])
@@ -55,3 +62,16 @@ def test_luma_of_white_is_one_and_green_counts_most():
     red, green, blue = luma(torch.eye(3))
     assert_close(luma(torch.ones(3)), torch.tensor(1.0))
     assert green > red > blue
+
+
+def test_8k_is_a_picture_and_twice_as_much_the_end():
+    assert MAX_SIDE == 16384
+    check_picture(torch.empty(1, 1, MAX_SIDE, 3).fill_(0.5))
+
+
+def test_what_would_not_fit_is_refused_before_it_is_made():
+    check_result(16, 4096, 4096)
+    with pytest.raises(
+        ValueError, match=r"the crop would be 17 picture\(s\) of 4096x4096 px, 285 megapixels"
+    ):
+        check_result(17, 4096, 4096, "the crop")

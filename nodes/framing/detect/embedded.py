@@ -191,7 +191,7 @@ def _sweep(cascade: Any, luma: Plane, sweep: Sweep) -> NDArray[np.float64]:
     long, short = max(height, width), min(height, width)
     scale = max(min(long, short / SHORT_SIDE), long / MOST_GROWN) / sweep.long_side
     largest = min(sweep.largest, TALLEST * short / scale)
-    size = (round(side / scale + 2 * PAD * largest) for side in (width, height))
+    size = (max(1, round(side / scale + 2 * PAD * largest)) for side in (width, height))
     view = View((width / 2, height / 2), scale, 0.0, *size)
     return np.concatenate(
         [

@@ -8,7 +8,7 @@ darkness (Timm and Barth, "Accurate eye centre localisation by means of gradient
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from math import atan2, ceil, cos, degrees, exp, hypot, radians, sin, sqrt
 from typing import Any
@@ -265,7 +265,7 @@ def _vertex(line: Plane, at: int) -> float:
     return 0.5 * (before - after) / bend if bend < 0 else 0.0
 
 
-def face_in_box(luma: Plane, box: Box) -> Face:
+def face_in_box(luma: Plane, box: Box) -> tuple[Face, str | None]:
     """The face in a box from elsewhere: a bounding box or the outline of a mask.
 
     Parameters
@@ -278,8 +278,11 @@ def face_in_box(luma: Plane, box: Box) -> Face:
     Returns
     -------
     Face
-        Its score is 1. The pupils of an average face in the box where none are seen.
+        Its score is 1; 0 where no pupils are seen and those of an average face in the box stand in.
+    str or None
+        Why they are not seen.
     """
     x, y = box.centre[0], box.y + BOX_EYE_LINE * box.height
     half = BOX_SHARE * sqrt(box.width * box.height / (OVAL_IOD[0] * OVAL_IOD[1])) / 2
-    return find_pupils(luma, Face(((x - half, y), (x + half, y))))[0]
+    face, objection = find_pupils(luma, Face(((x - half, y), (x + half, y))))
+    return (replace(face, score=0.0), objection) if objection else (face, None)

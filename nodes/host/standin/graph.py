@@ -18,7 +18,6 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
     "INT": int,
     "FLOAT": float,
     "STRING": str,
-    "BOOLEAN": bool,
 }
 
 
@@ -30,25 +29,23 @@ class GraphError(ValueError):
         self.problems = problems
 
 
-class NodeError(RuntimeError):
-    """A node refused or failed; what ran before it is kept. ``__cause__`` is the node's own error."""
-
-    def __init__(self, node_id: str, name: str, cause: Exception):
-        detail = (
-            str(cause)
-            if type(cause) in (ValueError, RuntimeError)
-            else f"{type(cause).__name__}: {cause}"
-        )
-        super().__init__(f"node {node_id} ({name}): {detail}")
-        self.node_id = node_id
-
-
 @dataclass
 class Results:
     """What the nodes gave: their outputs, and what they would show in the browser."""
 
     outputs: dict[str, tuple[Any, ...]] = field(default_factory=dict)
     ui: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+class NodeError(RuntimeError):
+    """A node refused or failed; ``results`` holds what ran before it, ``__cause__`` its own error."""
+
+    def __init__(self, node_id: str, name: str, cause: Exception, results: Results):
+        plain = type(cause) in (ValueError, RuntimeError)
+        super().__init__(
+            f"node {node_id} ({name}): {'' if plain else f'{type(cause).__name__}: '}{cause}"
+        )
+        self.node_id, self.results = node_id, results
 
 
 def run(
@@ -76,16 +73,16 @@ def run(
     """
     schemas = check(prompt, nodes)
     results = Results()
-    for node_id in _order(prompt, schemas):
-        schema = schemas[node_id]
+    for node_id, schema in schemas.items():
         name = schema.display_name or schema.node_id
         if on_node:
             on_node(node_id, name)
-        arguments = _arguments(prompt[node_id]["inputs"], schema, results.outputs)
         try:
-            output = nodes[schema.node_id].execute(**arguments)
+            output = nodes[schema.node_id].execute(
+                **_arguments(prompt[node_id]["inputs"], schema, results.outputs)
+            )
         except Exception as error:
-            raise NodeError(node_id, name, error) from error
+            raise NodeError(node_id, name, error, results) from error
         results.outputs[node_id] = tuple(output.args)
         if output.ui:
             results.ui[node_id] = output.ui
@@ -93,25 +90,44 @@ def run(
 
 
 def check(prompt: Prompt, nodes: Mapping[str, Any]) -> dict[str, Schema]:
-    """The schema of every node of a graph; GraphError with all that is wrong."""
-    unknown = sorted({node.get("class_type", "?") for node in prompt.values()} - set(nodes))
+    """The schema of every node that the output nodes need, in the order in which they can run.
+
+    Raises GraphError with all that is wrong. A node that nothing needs is not looked at.
+    """
+    broken = [node_id for node_id, node in prompt.items() if not _is_node(node)]
+    if broken:
+        raise GraphError([f"node {node_id} has no class_type and inputs" for node_id in broken])
+    unknown = sorted({node["class_type"] for node in prompt.values()} - set(nodes))
     if unknown:
-        raise GraphError(
-            [f"this graph needs {', '.join(unknown)}: the stand-in host runs Portrait Loupe's own nodes "
-             "and loading, saving and previewing pictures. Open it in ComfyUI."]
-        )  # fmt: skip
+        raise GraphError([refusal_of(unknown)])
     schemas = {
         node_id: nodes[node["class_type"]].define_schema() for node_id, node in prompt.items()
     }
-    problems = [problem for node_id in prompt for problem in _problems(node_id, prompt, schemas)]
-    if not any(schema.is_output_node for schema in schemas.values()):
+    order = _order(prompt, schemas)
+    problems = [problem for node_id in order for problem in _problems(node_id, prompt, schemas)]
+    if not order:
         problems.append(
             "nothing would run: the graph has no output node. Add Save Image or Preview Any."
         )
     if problems:
         raise GraphError(problems)
-    _order(prompt, schemas)
-    return schemas
+    return {node_id: schemas[node_id] for node_id in order}
+
+
+def refusal_of(unknown: list[str]) -> str:
+    """The one line about nodes that only ComfyUI has."""
+    return (
+        f"this graph needs {', '.join(unknown)}: the stand-in host runs Portrait Loupe's own nodes and "
+        "loading, saving and previewing pictures. Open it in ComfyUI."
+    )
+
+
+def _is_node(node: Any) -> bool:
+    return (
+        isinstance(node, Mapping)
+        and isinstance(node.get("class_type"), str)
+        and isinstance(node.get("inputs"), Mapping)
+    )
 
 
 def slots(schema: Schema) -> Iterator[tuple[str, Any, bool]]:
@@ -137,7 +153,7 @@ def is_link(value: Any) -> bool:
 
 def _problems(node_id: str, prompt: Prompt, schemas: dict[str, Schema]) -> Iterator[str]:
     schema = schemas[node_id]
-    given = prompt[node_id].get("inputs", {})
+    given = prompt[node_id]["inputs"]
     where = f"node {node_id} ({schema.display_name or schema.node_id})"
     for name, declared, required in slots(schema):
         if name not in given:
@@ -169,7 +185,11 @@ def _link_problems(link: Any, declared: Any, schemas: dict[str, Schema]) -> Iter
 
 
 def _value_problems(value: Any, declared: Any) -> Iterator[str]:
+    value = _unwrapped(value)
     kind = declared.get_io_type()
+    if isinstance(value, (list, tuple)):
+        yield f"must be a value or a link [node id, output index], got the list {value!r}"
+        return
     if kind == "COMBO":
         if value not in declared.options:
             yield f"must be one of {', '.join(map(str, declared.options))}; got {value!r}"
@@ -179,7 +199,7 @@ def _value_problems(value: Any, declared: Any) -> Iterator[str]:
         return
     try:
         number = _CASTS[kind](value)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         yield f"must be of type {kind}, got {value!r}"
         return
     lowest, highest = getattr(declared, "min", None), getattr(declared, "max", None)
@@ -187,29 +207,34 @@ def _value_problems(value: Any, declared: Any) -> Iterator[str]:
         yield f"must be between {lowest:g} and {highest:g}, got {number:g}"
 
 
+def _unwrapped(value: Any) -> Any:
+    """``{"__value__": x}`` is how a value that looks like a link is written."""
+    return value["__value__"] if isinstance(value, dict) and "__value__" in value else value
+
+
 def _order(prompt: Prompt, schemas: dict[str, Schema]) -> list[str]:
-    """The nodes that output nodes need, each after all it needs."""
-    done: list[str] = []
-    on_the_way: list[str] = []
+    """The nodes that output nodes need, each after all it needs; a circle is refused."""
+    done: dict[str, None] = {}  # in order
+    for output, schema in schemas.items():
+        path = [output] if schema.is_output_node else []
+        while path:  # a stack of our own: a long chain would exhaust Python's
+            waiting = [node for node in _needs(path[-1], prompt, schemas) if node not in done]
+            if not waiting:
+                done[path.pop()] = None
+            elif waiting[0] in path:
+                circle = [*path[path.index(waiting[0]) :], waiting[0]]
+                raise GraphError([f"the links run in a circle: {' -> '.join(circle)}"])
+            else:
+                path.append(waiting[0])
+    return list(done)
 
-    def visit(node_id: str) -> None:
-        if node_id in done:
-            return
-        if node_id in on_the_way:
-            circle = [*on_the_way[on_the_way.index(node_id) :], node_id]
-            raise GraphError([f"the links run in a circle: {' -> '.join(circle)}"])
-        on_the_way.append(node_id)
-        taken = {name for name, _, _ in slots(schemas[node_id])}
-        for name, value in prompt[node_id].get("inputs", {}).items():
-            if name in taken and is_link(value):
-                visit(value[0])
-        on_the_way.pop()
-        done.append(node_id)
 
-    for node_id, schema in schemas.items():
-        if schema.is_output_node:
-            visit(node_id)
-    return done
+def _needs(node_id: str, prompt: Prompt, schemas: dict[str, Schema]) -> Iterator[str]:
+    """The nodes that a node's inputs are linked to, unknown ones left out."""
+    given = prompt[node_id]["inputs"]
+    for name, _, _ in slots(schemas[node_id]):
+        if is_link(given.get(name)) and given[name][0] in schemas:
+            yield given[name][0]
 
 
 def _arguments(
@@ -226,7 +251,7 @@ def _arguments(
         if is_link(value):
             value = outputs[value[0]][value[1]]
         else:
-            value = _CASTS.get(declared.get_io_type(), lambda same: same)(value)
+            value = _CASTS.get(declared.get_io_type(), lambda same: same)(_unwrapped(value))
         group, dot, slot = name.partition(".")
         if dot:
             arguments[group][slot] = value

@@ -143,9 +143,11 @@ def save_pictures(
     taken = [_counter(path, target.name) for path in target.parent.glob("*.png")]
     files = []
     for offset, image in enumerate(images):
-        pixels = np.clip(255.0 * image.cpu().numpy(), 0, 255).astype(np.uint8)
+        pixels = np.clip(255.0 * image.float().cpu().numpy(), 0, 255).astype(np.uint8)
+        if pixels.shape[-1] == 1:
+            pixels = pixels[..., 0]
         path = target.parent / f"{target.name}_{max(taken, default=0) + 1 + offset:05}_.png"
-        Image.fromarray(pixels.squeeze()).save(path, pnginfo=text, compress_level=4)
+        Image.fromarray(pixels).save(path, pnginfo=text, compress_level=4)
         files.append(path)
     return files
 

@@ -36,21 +36,10 @@ class WidgetInput(Input):
 
 
 @dataclass
-class BooleanInput(WidgetInput):
-    label_on: str | None = None
-    label_off: str | None = None
-
-
-@dataclass
 class NumberInput(WidgetInput):
     min: float | None = None
     max: float | None = None
     step: float | None = None
-
-
-@dataclass
-class FloatInput(NumberInput):
-    round: float | None = None
 
 
 @dataclass
@@ -96,9 +85,8 @@ def Custom(io_type: str) -> Any:
 AnyType = Custom("*")
 Image = Custom("IMAGE")
 Mask = Custom("MASK")
-Boolean = _type("BOOLEAN", BooleanInput)
 Int = _type("INT", NumberInput)
-Float = _type("FLOAT", FloatInput)
+Float = _type("FLOAT", NumberInput)
 String = _type("STRING", StringInput)
 Combo = _type("COMBO", ComboInput)
 BoundingBox = _type("BOUNDING_BOX", WidgetInput)
@@ -154,8 +142,6 @@ class Schema:
     description: str = ""
     search_aliases: list[str] = field(default_factory=list)
     is_output_node: bool = False
-    is_deprecated: bool = False
-    is_experimental: bool = False
     has_intermediate_output: bool = False
 
 

@@ -52,7 +52,7 @@ def test_a_face_is_looked_for_where_none_is_linked(hopper):
     [
         ({}, FACES, "needs 2 to 16 panels, got 0"),
         ({"panel0": picture()}, FACES, "needs 2 to 16 panels, got 1"),
-        ({"panel0": picture(17)}, FACES, "at most 16 panels, got 17"),
+        ({"panel0": picture(17)}, FACES, "2 to 16 panels, got 17"),
         ({"panel0": picture(16), "panel1": Panel(picture(), FACE)}, FACES, "got 17"),
         ({"panel0": picture(width=90), "panel1": picture()}, FACES, "panel0 has 90x100 px, but its faces were found in 80x100"),
         ({"panel0": picture(3)}, Faces((80, 100), ((FACE,),) * 2, "test"), "faces speaks of 2 pictures, the panels hold 3"),
@@ -77,3 +77,21 @@ def test_a_panel_takes_the_largest_face_and_a_trimmed_label():
     panel = panel_of(picture(), "  Recraft V4 ", Faces((80, 100), ((OTHER, FACE),), "test"))
     assert panel.face == OTHER
     assert panel.label == "Recraft V4"
+
+
+def test_too_many_entries_are_refused_before_any_face_is_looked_for(monkeypatch):
+    from portrait_loupe.nodes.comparison import panels
+
+    monkeypatch.setattr(panels, "find_faces", lambda image: pytest.fail("it searched"))
+    with pytest.raises(ValueError, match="got 17"):
+        gather(
+            {f"panel{index}": Panel(picture(), FACE) for index in range(9)}
+            | {"panel9": picture(8)},
+            None,
+            "",
+        )
+
+
+def test_labels_are_one_line_of_what_can_be_written():
+    values = {"panel0": Panel(picture(), FACE, "a\n\x1b[31mb"), "panel1": picture()}
+    assert [entry.label for entry in gather(values, FACES, "")] == ["a [31mb", "B"]

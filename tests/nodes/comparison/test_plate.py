@@ -4,9 +4,18 @@ from torch.testing import assert_close
 
 from portrait_loupe.nodes.comparison.layout import plan_plate
 from portrait_loupe.nodes.comparison.panels import Panel
-from portrait_loupe.nodes.comparison.plate import AMBER, GROUND, INK, QUIET, cut_panel, make_plate
+from portrait_loupe.nodes.comparison.plate import (
+    AMBER,
+    GROUND,
+    INK,
+    QUIET,
+    Shown,
+    cut_panel,
+    figures,
+    make_plate,
+)
 from portrait_loupe.nodes.comparison.regions import PLATE_REGIONS
-from portrait_loupe.nodes.framing.faces import Face
+from portrait_loupe.nodes.framing.faces import Box, Face
 
 SIZE = (800, 700)
 
@@ -146,3 +155,54 @@ def test_everything_written_stands_out_from_the_ground(ink):
 def test_an_unknown_region_is_refused():
     with pytest.raises(ValueError, match="region must be one of face, upper face, eyes"):
         make_plate([portrait()] * 2, "elbow", SIZE)
+
+
+def test_letters_that_the_font_lacks_are_named():
+    entries = [Panel(entry.image, entry.face, "\u9762 ok") for entry in (portrait(), portrait(1))]
+    report = make_plate(entries, "eyes", SIZE, "\u5bb6").report
+    assert "no letters for \u5bb6\u9762" in report
+    assert "no letters" not in make_plate([portrait()] * 2, "eyes", SIZE).report
+
+
+@pytest.mark.parametrize(("zoom", "warns"), [(3.99, False), (4.01, True)])
+def test_four_times_is_where_resolution_begins_to_show(zoom, warns):
+    text, warned = figures(portrait(), Shown(Box(0, 0, 10, 10), zoom, True))
+    assert warned is warns
+    assert ("shows resolution" in text) is warns
+
+
+def test_a_warning_is_written_in_amber():
+    plate = (make_plate([portrait(iod=20.0)] * 2, "eyes", SIZE).picture[0] * 255).round()
+    calm = (make_plate([portrait(iod=200.0)] * 2, "eyes", SIZE).picture[0] * 255).round()
+    layout = plan_plate(SIZE, 2, PLATE_REGIONS["eyes"])
+    (x, y), (width, height) = layout.origins[0], layout.panel
+
+    def amber(picture):
+        band = picture[y + height : y + height + layout.label, x : x + width]
+        return bool((band == torch.tensor(AMBER)).all(-1).any())
+
+    assert amber(plate)
+    assert not amber(calm)
+
+
+# Median box of each feature on 74 near-frontal portraits, IOD: left, top, right, bottom.
+FEATURES = {
+    "left eye": (-0.77, -0.07, -0.31, 0.06),
+    "right eye": (0.31, -0.07, 0.77, 0.06),
+    "eyes": (-0.77, -0.07, 0.77, 0.06),
+    "upper face": (-0.96, -0.43, 0.96, 0.75),
+    "nose": (-0.38, -0.06, 0.34, 0.75),
+    "lips": (-0.51, 0.92, 0.51, 1.28),
+    "face": (-1.14, -0.86, 1.15, 1.83),
+}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_region_holds_the_feature_it_is_named_after(name):
+    left, top, right, bottom = FEATURES[name]
+    region = PLATE_REGIONS[name]
+    assert region.left <= left
+    assert right <= region.right
+    assert region.top <= top
+    assert bottom <= region.bottom
+    assert region.centre == pytest.approx(((left + right) / 2, (top + bottom) / 2), abs=0.1)

@@ -1,3 +1,4 @@
+import pytest
 import torch
 from torch.testing import assert_close
 
@@ -43,3 +44,16 @@ def test_scaled_values_stay_in_range_and_keep_channels_and_dtype():
     assert got.shape == (1, 24, 16, 4)
     assert got.dtype == torch.float16
     assert 0 <= got.min() <= got.max() <= 1
+
+
+def test_shrinking_averages_rather_than_picks():
+    """A fine checkerboard becomes gray; without anti-aliasing it stays black and white."""
+    rows, columns = torch.arange(60)[:, None], torch.arange(40)
+    image = ((rows + columns) % 2).float()[None, ..., None]
+    got = cut(image, plan(Box(0, 0, 40, 60), size=(8, 12)))
+    assert_close(got, torch.full_like(got, 0.5), atol=0.06, rtol=0)  # the border's kernel is cut
+
+
+def test_absurdly_many_pixels_are_refused_before_they_are_made():
+    with pytest.raises(ValueError, match=r"the crop would be 1 picture\(s\) of 16384x32768 px"):
+        cut(torch.rand(1, 60, 40, 3), plan(Box(0, 0, 20, 40), size=(16384, 32768)))

@@ -88,3 +88,38 @@ def test_closer_shots_are_smaller():
     ]
     heights = [SHOTS[name].height for name in shots]
     assert heights == sorted(heights)
+
+
+@pytest.mark.parametrize(
+    "eyes",
+    [
+        ((1.0, 2.0), (1.0, 2.0)),
+        ((1.0, 2.0), (float("nan"), 2.0)),
+        ((1.0, float("inf")), (3.0, 2.0)),
+    ],
+)
+def test_eyes_that_are_no_two_points_make_no_face(eyes):
+    with pytest.raises(ValueError, match=r"eyes of a face (are one point|must be finite)"):
+        Face(eyes=eyes)
+
+
+# Median box of each feature on 74 near-frontal portraits, IOD: left, top, right, bottom.
+FEATURES = {
+    "ECU eye left": (-0.77, -0.07, -0.31, 0.06),
+    "ECU eye right": (0.31, -0.07, 0.77, 0.06),
+    "ECU eyes": (-0.77, -0.07, 0.77, 0.06),
+    "ECU nose": (-0.38, -0.06, 0.34, 0.75),
+    "ECU lips": (-0.51, 0.92, 0.51, 1.28),
+    "BCU big close-up": (-1.14, -0.86, 1.15, 1.83),
+}
+
+
+@pytest.mark.parametrize("name", FEATURES)
+def test_a_shot_holds_the_feature_it_is_named_after_in_its_middle(name):
+    left, top, right, bottom = FEATURES[name]
+    shot = SHOTS[name]
+    assert shot.left <= left
+    assert right <= shot.right
+    assert shot.top <= top
+    assert bottom <= shot.bottom
+    assert shot.centre == pytest.approx(((left + right) / 2, (top + bottom) / 2), abs=0.1)

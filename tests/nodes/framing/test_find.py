@@ -58,6 +58,47 @@ def test_a_box_where_nothing_looks_like_a_face_still_holds_one(hopper):
     ((face,),) = found.faces.frames
     assert 10 < face.centre[0] < 100
     assert 320 < face.centre[1] < 430
+    assert face.score == 0 or "no pupils seen" not in found.report
+
+
+def test_pupils_that_nobody_saw_are_said_to_be_a_guess():
+    found = find_faces(
+        torch.full((1, 300, 300, 3), 0.5),
+        bounding_box={"x": 50, "y": 40, "width": 180, "height": 210},
+    )
+    assert found.faces.frames[0][0].score == 0
+    assert "no pupils seen in the box at (50, 40)" in found.report
+    assert "Check the overlay, or type the eyes" in found.report
+
+
+def test_of_two_faces_the_larger_comes_first(hopper):
+    import numpy as np
+
+    def mesh(left, right):
+        points = np.zeros((478, 2))
+        points[468], points[473] = left, right
+        return {"landmarks_xy": points, "score": 1.0}
+
+    small, large = mesh((50, 50), (80, 50)), mesh((200, 190), (300, 190))
+    landmarks = {"frames": [[small, large]], "image_size": (600, 512)}
+    frame = find_faces(hopper, face_landmarks=landmarks).faces.frames[0]
+    assert [face.iod for face in frame] == [100, 30]
+
+
+def test_a_face_beside_the_box_is_not_the_boxs(hopper):
+    """The box is on the flag; the face that the margin shows is somebody else's."""
+    found = find_faces(hopper, bounding_box={"x": 20, "y": 100, "width": 150, "height": 180})
+    ((face,),) = found.faces.frames
+    assert 20 <= face.centre[0] <= 170
+
+
+def test_codes_a_little_out_of_range_change_nothing(hopper):
+    """VAEs overshoot."""
+    stretched = hopper.clone()
+    stretched[0, :40] = 1.7
+    stretched[0, 560:] = -0.6
+    clamped = stretched.clamp(0, 1)
+    assert find_faces(stretched).faces == find_faces(clamped).faces
 
 
 def test_the_pupils_are_found_inside_a_linked_mask(hopper):

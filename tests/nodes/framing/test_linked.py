@@ -53,20 +53,21 @@ def mesh(points: int, left=(100.0, 200.0), right=(180.0, 210.0)):
 @pytest.mark.parametrize("points", [468, 478])
 def test_core_landmarks_give_irises_or_eye_corners(points):
     landmarks = {"frames": [[mesh(points)]], "image_size": (480, 640)}
-    ((face,),) = landmark_faces(landmarks, SIZE, 1)
+    ((face,),), remarks = landmark_faces(landmarks, SIZE, 1)
+    assert remarks == []
     assert face.eyes == ((100, 200), (180, 210))
     assert face.score == pytest.approx(0.9)
 
 
 def test_a_frame_without_a_face_stays_empty():
     landmarks = {"frames": [[mesh(478)], []], "image_size": (480, 640)}
-    assert [len(frame) for frame in landmark_faces(landmarks, SIZE, 2)] == [1, 0]
+    assert [len(frame) for frame in landmark_faces(landmarks, SIZE, 2)[0]] == [1, 0]
 
 
 @pytest.mark.parametrize(
     ("landmarks", "batch", "words"),
     [
-        ("no landmarks", 1, "FACE_LANDMARKS of a face landmarker node, got str"),
+        ("no landmarks", 1, "must be FACE_LANDMARKS of a face landmarker node, .* got str"),
         (
             {"frames": [[mesh(478)]], "image_size": (512, 512)},
             1,
@@ -80,13 +81,58 @@ def test_a_frame_without_a_face_stays_empty():
         (
             {"frames": [[{"landmarks_xy": np.zeros((68, 2))}]], "image_size": (480, 640)},
             1,
-            "holds 68 points a face",
+            r"got the shape \(68, 2\)",
         ),
     ],
 )
 def test_landmarks_of_another_picture_or_kind_are_refused(landmarks, batch, words):
     with pytest.raises(ValueError, match=words):
         landmark_faces(landmarks, SIZE, batch)
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [{}, None, 5, {"landmarks_xy": None}, {"landmarks_xy": [1, 2, 3]}, {"landmarks_xy": "points"}, {"landmarks_xy": np.zeros((478, 1))}],
+    ids=str,
+)  # fmt: skip
+def test_a_face_without_a_mesh_is_refused_in_words(entry):
+    with pytest.raises(ValueError, match="468 or 478 points a face"):
+        landmark_faces({"frames": [[entry]], "image_size": (480, 640)}, SIZE, 1)
+
+
+@pytest.mark.parametrize("frames", [None, 5, "faces", [None], [5], [{}]], ids=str)
+def test_frames_that_are_no_lists_are_refused_in_words(frames):
+    with pytest.raises(ValueError, match="a list of faces for each picture"):
+        landmark_faces({"frames": frames, "image_size": (480, 640)}, SIZE, 1)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_mesh_that_holds_no_numbers_is_refused(value):
+    with pytest.raises(ValueError, match="NaN or infinite: detect again"):
+        landmark_faces(
+            {"frames": [[mesh(478, left=(value, 3.0))]], "image_size": (480, 640)}, SIZE, 1
+        )
+
+
+def test_a_tiny_face_or_one_outside_is_left_out_with_a_remark():
+    frames = [[mesh(478), mesh(478, (100, 100), (102, 100)), mesh(478, (900, 100), (990, 100))]]
+    found, remarks = landmark_faces({"frames": frames, "image_size": (480, 640)}, SIZE, 1)
+    assert len(found[0]) == 1
+    assert "2.0 px between the eyes" in remarks[0]
+    assert "(945, 100)" in remarks[1]
+
+
+def test_the_mesh_knows_which_eye_is_which_however_the_head_is_turned():
+    upside_down = mesh(478, left=(180, 200), right=(100, 202))
+    ((face,),), _ = landmark_faces({"frames": [[upside_down]], "image_size": (480, 640)}, SIZE, 1)
+    assert abs(face.roll_deg) > 178
+    assert face.to_image(0, 1)[1] < 200  # the chin is up
+
+
+@pytest.mark.parametrize("score", [None, "high"])
+def test_a_mesh_without_a_score_counts_as_sure(score):
+    ((face,),), _ = landmark_faces({"frames": [[{**mesh(478), "score": score}]]}, SIZE, 1)
+    assert face.score == 1
 
 
 BOX = {"x": 10, "y": 20, "width": 30, "height": 40}
@@ -96,11 +142,11 @@ BOX = {"x": 10, "y": 20, "width": 30, "height": 40}
     "linked", [BOX, [BOX], [[BOX]], [[{**BOX, "label": "face", "score": 0.7}]]]
 )
 def test_boxes_are_taken_in_all_their_shapes(linked):
-    assert boxes(linked, 2) == [[Box(10, 20, 30, 40)]] * 2
+    assert boxes(linked, SIZE, 2) == [[Box(10, 20, 30, 40)]] * 2
 
 
 def test_each_picture_may_have_its_own_boxes():
-    assert [len(frame) for frame in boxes([[BOX], [], [BOX, BOX]], 3)] == [1, 0, 2]
+    assert [len(frame) for frame in boxes([[BOX], [], [BOX, BOX]], SIZE, 3)] == [1, 0, 2]
 
 
 @pytest.mark.parametrize(
@@ -109,27 +155,32 @@ def test_each_picture_may_have_its_own_boxes():
         ("face", 1, "must be a BOUNDING_BOX, got str"),
         ([[BOX], [BOX]], 3, "speaks of 2 pictures, the batch holds 3"),
         ({"x": 1, "y": 2}, 1, "must give x, y, width and height"),
-        ({**BOX, "width": 0}, 1, "has no area"),
-        ({**BOX, "width": float("nan")}, 1, "has no area"),
+        ({**BOX, "width": 0}, 1, "is 0x40 px, a face needs at least 10"),
+        ({**BOX, "height": 9}, 1, "is 30x9 px"),
+        ({**BOX, "width": float("nan")}, 1, "must be finite"),
+        ({**BOX, "x": float("inf")}, 1, "must be finite"),
+        ({**BOX, "x": 5000}, 1, r"centre at \(5015, 40\), outside the picture of 640x480"),
+        ([[BOX], BOX], 2, "mixes boxes and lists of boxes"),
         ([7], 1, "must give x, y, width and height"),
     ],
 )
 def test_what_is_no_box_is_refused(linked, batch, words):
     with pytest.raises(ValueError, match=words):
-        boxes(linked, batch)
+        boxes(linked, SIZE, batch)
 
 
 def test_a_masks_box_holds_exactly_what_it_covers():
     mask = torch.zeros(2, 480, 640)
     mask[0, 20:60, 10:40] = 1
-    mask[1, 479, 639] = 0.6
-    assert mask_boxes(mask, SIZE, 2) == [[Box(10, 20, 30, 40)], [Box(639, 479, 1, 1)]]
+    mask[1, 465:, 620:] = 0.6
+    assert mask_boxes(mask, SIZE, 2) == [[Box(10, 20, 30, 40)], [Box(620, 465, 20, 15)]]
 
 
 @pytest.mark.parametrize(
     ("mask", "words"),
     [
         (torch.zeros(1, 480, 640), "mask 1 covers nothing"),
+        (torch.eye(640)[:480][None] * (torch.arange(640) < 5), "mask is 5x5 px, a face needs"),
         (torch.ones(1, 64, 64), "mask has 64x64 px, the picture 640x480"),
         (torch.ones(1, 480, 640, 3), "must be a MASK"),
         ("mask", "must be a MASK, got str"),

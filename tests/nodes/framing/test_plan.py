@@ -39,9 +39,40 @@ def test_a_face_with_room_around_it_fills_the_frame_as_the_preset_asks():
 
 def test_a_large_face_is_scaled_down_to_the_model():
     close = Face(eyes=((500.0, 900.0), (1000.0, 900.0)))
-    plan = plan_crops(faces(close), "ECU eyes", "SD1.5")
-    assert plan.scales[0] < 1
-    assert "reduced to" in report(plan) or plan.scales[0] >= 0.5
+    plan = plan_crops(faces(close), "BCU big close-up", "SD1.5")
+    assert plan.scales[0] < 0.5
+    assert "reduced to" in report(plan)
+
+
+def test_a_moderate_reduction_is_no_reason_to_warn():
+    close = Face(eyes=((600.0, 900.0), (850.0, 900.0)))
+    plan = plan_crops(faces(close), "CU close-up", "SDXL")
+    assert 0.5 < plan.scales[0] < 1
+    assert "reduced" not in report(plan)
+
+
+def test_of_two_sizes_of_equal_shape_the_one_that_invents_less_detail_is_taken():
+    small = Face(eyes=((700.0, 800.0), (740.0, 800.0)))
+    _, size = solve(SHOTS["ECU eye left"], small, PHOTO, [(2048, 2048), (512, 512)])
+    assert size == (512, 512)
+    large = Face(eyes=((500.0, 900.0), (1000.0, 900.0)))
+    _, size = solve(SHOTS["ECU eye left"], large, PHOTO, [(64, 64), (512, 512)])
+    assert size == (512, 512)
+
+
+def test_a_crop_that_shows_more_of_the_face_is_preferred_to_one_of_the_wished_size():
+    """In a picture that cannot hold the wish, the missed share of the face decides."""
+    face = Face(eyes=((105.0, 40.0), (155.0, 40.0)))
+    crop, size = solve(SHOTS["BCU big close-up"], face, (260, 100), [(512, 512), (1152, 480)])
+    assert size == (1152, 480)  # the square would cut 14 of the face's 114 px
+    assert crop == Box(10, 0, 240, 100)
+
+
+def test_a_size_with_a_coarse_step_is_not_tried():
+    """41:40 would move in steps of 41 px."""
+    crop, size = solve(SHOTS["headshot"], FACE, PHOTO, [(656, 640), (640, 640)])
+    assert size == (640, 640)
+    assert crop.width == crop.height
 
 
 def test_a_small_face_is_reported_as_diluted():
@@ -161,7 +192,9 @@ def test_unknown_names_are_refused_with_the_known_ones(arguments, words):
         plan_crops(faces(FACE), *arguments)
 
 
-@pytest.mark.parametrize(("megapixels", "multiple"), [(0, 16), (1, 0), (float("nan"), 16)])
+@pytest.mark.parametrize(
+    ("megapixels", "multiple"), [(0, 16), (1, 0), (float("nan"), 16), (1e9, 16), (float("inf"), 16)]
+)
 def test_custom_sizes_without_sense_are_refused(megapixels, multiple):
     with pytest.raises(ValueError, match="custom model needs megapixels above 0"):
         model_sizes("custom", megapixels, multiple)

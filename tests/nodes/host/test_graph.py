@@ -105,8 +105,12 @@ def test_an_autogrow_may_skip_a_socket_beyond_its_minimum():
         ({"2": total(**{"numbers.number0": 4})}, "takes a link of type INT,FLOAT, got the value 4"),
         ({"2": total(**{"numbers.number0": ["5", 0]})}, "node 5, which the graph does not hold"),
         ({"1": number(1), "2": total(**{"numbers.number0": ["1", 3]})}, "output 3 of node 1, which has 1 outputs"),
-        ({"1": {**number(1), "inputs": {"value": ["2", 0], "sign": "plus"}}, "2": total(**{"numbers.number0": ["1", 0]})},
+        ({"1": {**number(1), "inputs": {"value": ["3", 0], "sign": "plus"}}, "2": total(**{"numbers.number0": ["1", 0]}), "3": total(**{"numbers.number0": ["4", 0]}), "4": number(2)},
          "value takes INT, but is linked to FLOAT"),
+        ({"1": number(float("inf")), "2": total(**{"numbers.number0": ["1", 0]})}, "value must be of type INT, got inf"),
+        ({"1": number([1, 2, 3]), "2": total(**{"numbers.number0": ["1", 0]})}, "got the list [1, 2, 3]"),
+        ({"1": None, "2": total()}, "node 1 has no class_type and inputs"),
+        ({"1": {"class_type": "Number"}, "2": total()}, "node 1 has no class_type and inputs"),
         ({"1": number(1)}, "no output node"),
         ({"1": {"class_type": "KSampler", "inputs": {}}}, "this graph needs KSampler: the stand-in host"),
     ],
@@ -121,7 +125,7 @@ def test_a_bad_graph_is_refused_before_anything_runs(graph, words):
 
 
 def test_everything_that_is_wrong_is_said_at_once():
-    graph = {"1": number(10, "times"), "2": total()}
+    graph = {"1": number(10, "times"), "2": total(start="x", **{"numbers.number0": ["1", 0]})}
     with pytest.raises(GraphError) as refused:
         check(graph, NODES)
     assert len(refused.value.problems) == 3
@@ -134,6 +138,50 @@ def test_links_in_a_circle_are_refused():
     }
     with pytest.raises(GraphError, match="circle: 1 -> 2 -> 1"):
         run(graph, NODES)
+
+
+def test_a_node_that_no_output_needs_may_be_broken():
+    graph = {"1": number(99), "2": number(2), "3": total(**{"numbers.number0": ["2", 0]})}
+    assert list(check(graph, NODES)) == ["2", "3"]
+
+
+def test_a_circle_that_nothing_needs_does_no_harm():
+    graph = {
+        "1": {"class_type": "Number", "inputs": {"value": ["1", 0], "sign": "plus"}},
+        "2": number(2),
+        "3": total(**{"numbers.number0": ["2", 0]}),
+    }
+    assert run(graph, NODES).outputs["3"] == (102.0,)
+
+
+def test_checking_alone_finds_a_circle():
+    graph = {"1": {"class_type": "Total", "inputs": {"numbers.number0": ["1", 0]}}}
+    with pytest.raises(GraphError, match="circle: 1 -> 1"):
+        check(graph, NODES)
+
+
+def test_a_chain_of_two_thousand_nodes_runs():
+    graph = {
+        str(n): total(start=0.0, **{"numbers.number0": [str(n - 1), 0]}) for n in range(1, 2000)
+    }
+    graph["0"] = number(3)
+    assert run(graph, NODES).outputs["1999"] == (3.0,)
+
+
+def test_a_wrapped_value_is_unwrapped():
+    graph = {"1": number({"__value__": 4}), "2": total(start=0.0, **{"numbers.number0": ["1", 0]})}
+    assert run(graph, NODES).outputs["2"] == (4.0,)
+
+
+def test_what_ran_before_a_failure_is_kept():
+    graph = {
+        "1": number(2),
+        "2": number(7),
+        "3": total(**{"numbers.number0": ["1", 0], "numbers.number1": ["2", 0]}),
+    }
+    with pytest.raises(NodeError) as failed:
+        run(graph, NODES)
+    assert failed.value.results.outputs == {"1": (2,)}
 
 
 def test_a_refusing_node_is_named_with_its_own_words():

@@ -50,6 +50,29 @@ def test_eight_bit_codes_survive_saving_and_no_file_is_overwritten(tmp_path, cod
     assert np.array_equal(np.asarray(Image.open(first[0])), codes[..., :3])
 
 
+@pytest.mark.parametrize(
+    "shape",
+    [(1, 1, 1, 3), (1, 1, 5, 3), (1, 5, 1, 3), (1, 1, 1, 1), (1, 4, 3, 1), (1, 4, 3, 4)],
+    ids=str,
+)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float16], ids=str)
+def test_a_picture_of_any_shape_keeps_it(tmp_path, shape, dtype):
+    (path,) = save_pictures(torch.ones(shape, dtype=dtype), tmp_path, "plate")
+    with Image.open(path) as saved:
+        assert saved.size == (shape[2], shape[1])
+        assert len(saved.getbands()) == shape[3]
+
+
+def test_values_are_cut_to_eight_bits_as_comfyui_cuts_them(tmp_path):
+    values = (
+        torch.tensor([0.999 / 255, 1.0 / 255, 254.9 / 255, 1.5, -0.5])
+        .view(1, 1, 5, 1)
+        .expand(-1, -1, -1, 3)
+    )
+    (path,) = save_pictures(values, tmp_path, "plate")
+    assert np.asarray(Image.open(path))[0, :, 0].tolist() == [0, 1, 254, 255, 0]
+
+
 def test_numbering_goes_on_after_the_highest(tmp_path):
     (tmp_path / "plate_00041_.png").touch()
     (tmp_path / "plate_other_00099_.png").touch()

@@ -76,7 +76,11 @@ def test_a_workflow_older_than_a_widget_gets_its_default(saved, nodes):
         (lambda saved: by_type(saved, "LoupeLens").update(mode=2), "muted or bypassed"),
         (
             lambda saved: by_type(saved, "LoupeLens").update(type="KSampler"),
-            r"\(KSampler\): this node is not known here",
+            "this graph needs KSampler: the stand-in host",
+        ),
+        (
+            lambda saved: saved["links"].clear(),
+            "hangs on link 1., which the file lacks",
         ),
         (
             lambda saved: by_type(saved, "LoupeLens")["widgets_values"].append(1),
@@ -90,12 +94,32 @@ def test_a_workflow_older_than_a_widget_gets_its_default(saved, nodes):
             "subgraphs are not converted",
         ),
     ],
-    ids=["reroute", "primitive", "bypassed", "muted", "unknown", "surplus", "subgraph"],
+    ids=["reroute", "primitive", "bypassed", "muted", "unknown", "dangling", "surplus", "subgraph"],
 )
 def test_what_cannot_be_converted_is_refused_by_name(saved, nodes, change, words):
     change(saved)
     with pytest.raises(GraphError, match=words):
         ui_to_api(saved, nodes)
+
+
+def test_links_may_be_objects_and_widget_values_named(saved, nodes):
+    """As newer files have them."""
+    want = ui_to_api(saved, nodes)
+    keys = ("id", "origin_id", "origin_slot", "target_id", "target_slot", "type")
+    saved["links"] = [dict(zip(keys, link, strict=True)) for link in saved["links"]]
+    lens = by_type(saved, "LoupeLens")
+    lens["widgets_values"] = dict(
+        zip(("character", "level", "format_mm"), lens["widgets_values"], strict=True)
+    )
+    assert ui_to_api(saved, nodes) == want
+
+
+def test_all_unknown_nodes_are_named_in_one_line(saved, nodes):
+    by_type(saved, "LoupeLens").update(type="KSampler")
+    by_type(saved, "LoupeFindFaces").update(type="VAEDecode")
+    with pytest.raises(GraphError, match="KSampler, VAEDecode") as refused:
+        ui_to_api(saved, nodes)
+    assert len(refused.value.problems) == 1
 
 
 def test_a_prompt_is_taken_as_it_is(saved, nodes):

@@ -139,7 +139,9 @@ def test_pupils_that_are_a_guess_are_said_to_be(grace):
     assert worst_eye(found.faces[0], HOPPER) < 0.2  # where a face usually has them
 
 
-@pytest.mark.parametrize("shape", [(1, 1), (1, 700), (700, 1), (3, 5), (40, 400)], ids=str)
+@pytest.mark.parametrize(
+    "shape", [(1, 1), (1, 700), (4096, 1), (1, 16384), (3, 5), (40, 400)], ids=str
+)
 def test_flat_pictures_and_noise_hold_no_face_and_no_surprise(shape):
     noise = np.random.default_rng(0).random(shape, np.float32)
     with warnings.catch_warnings():

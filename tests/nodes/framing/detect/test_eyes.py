@@ -78,13 +78,16 @@ def test_boxes_of_several_detectors_lead_to_the_pupils(grace, width, height, eye
     iod = np.hypot(*(HOPPER[1] - HOPPER[0]))
     x, y = HOPPER.mean(0)
     box = Box(x - width * iod / 2, y - eye_line * height * iod, width * iod, height * iod)
-    face = face_in_box(grace, box)
+    face, objection = face_in_box(grace, box)
+    assert objection is None
     assert face.score == 1.0
     assert error(face, HOPPER) < 0.08
 
 
 def test_a_box_on_a_blank_wall_holds_an_average_face():
-    face = face_in_box(np.full((300, 300), 0.5, np.float32), Box(50, 40, 229, 269))
+    face, objection = face_in_box(np.full((300, 300), 0.5, np.float32), Box(50, 40, 229, 269))
+    assert objection == "no gradients around the eyes"
+    assert face.score == 0
     assert face.iod == pytest.approx(95)
     assert face.centre == pytest.approx((164.5, 40 + 0.345 * 269))
 
