@@ -25,6 +25,7 @@ IS_CLONE = (ROOT / "pyproject.toml").exists()  # else pip has installed it, with
 VENV = ROOT / ".venv"
 OLDEST_PYTHON = (3, 10)
 CPU_TORCH = "https://download.pytorch.org/whl/cpu"  # without it Linux gets gigabytes of CUDA
+OURS = "portrait-loupe.txt"  # lies in an environment that was made here
 INSIDE = "LOUPE_ENVIRONMENT"  # set for the process that runs in the environment made here
 
 
@@ -45,10 +46,16 @@ def main(arguments: list[str]) -> int:
     if known.command == "test":
         if not IS_CLONE:
             parser.error("the tests are in the repository: clone it, and run python . test there")
-        return in_environment("test", arguments) if needs("test") else run_tests(rest)
+        return in_environment("test", arguments) if missing("test") else run_tests(rest)
     if rest:
         parser.error(f"unknown arguments: {' '.join(rest)}")
-    return in_environment("standalone", arguments) if needs("standalone") else run_demo()
+    if missing("standalone"):
+        return in_environment("standalone", arguments)
+    try:
+        return run_demo()
+    except (OSError, RuntimeError) as error:
+        say(f"\n{error}")
+        return 1
 
 
 def say(words: str) -> None:
@@ -107,13 +114,9 @@ def numbers(version: str) -> tuple[int, ...]:
     return tuple(map(int, release[0].split("."))) if release else ()
 
 
-def needs(extra: str) -> list[str]:
-    """What an extra asks for and this Python lacks; nothing in the environment made here."""
-    return (
-        []
-        if os.environ.get(INSIDE) == extra
-        else [line for line in requirements(extra) if not is_installed(line)]
-    )
+def missing(extra: str) -> list[str]:
+    """What an extra asks for and this Python lacks."""
+    return [line for line in requirements(extra) if not is_installed(line)]
 
 
 def in_environment(extra: str, arguments: list[str]) -> int:
@@ -121,19 +124,63 @@ def in_environment(extra: str, arguments: list[str]) -> int:
     python = VENV / ("Scripts/python.exe" if os.name == "nt" else "bin/python")
     stamp = VENV / f"portrait-loupe-{extra}.txt"
     wanted = "\n".join([sys.version, *requirements(extra)])
-    if venv_version() != sys.version_info[:2]:
-        shutil.rmtree(VENV, ignore_errors=True)  # another Python's, or none
+    if os.environ.get(INSIDE) == extra:  # it was made, and something has gone since
+        stamp.unlink(missing_ok=True)
+        say(
+            f"{VENV} lacks {names(missing(extra))}. Run the command again: they are installed anew."
+        )
+        return 1
+    if VENV.exists() and not (VENV / OURS).exists():
+        say(
+            f"{VENV} is not one that this command made, so it is left alone. Remove or rename it; or install "
+            f"{names(missing(extra))} there yourself and run the command with its Python."
+        )
+        return 1
     if not (python.exists() and stamp.exists() and stamp.read_text("utf-8") == wanted):
         try:
             make_environment(python, extra)
+            stamp.write_text(wanted, "utf-8")
         except subprocess.CalledProcessError as error:
             say(
-                f"\nThat did not work: {' '.join(map(str, error.cmd))}\nMend what it says, or remove {VENV}, and try again."
+                f"\nThat did not work: {' '.join(map(str, error.cmd))}\nMend what it says and try again."
             )
             return 1
-        stamp.write_text(wanted, "utf-8")
+        except OSError as error:
+            say(f"\nThe environment cannot be made here: {error}")
+            return 1
     # ROOT is a folder: Python runs its __main__.py
     return subprocess.call([str(python), str(ROOT), *arguments], env={**os.environ, INSIDE: extra})
+
+
+def make_environment(python: Path, extra: str) -> None:
+    say(
+        f"This Python lacks {names(missing(extra))}.\nInstalling into {VENV} (a few minutes, once)."
+    )
+    started = time.monotonic()
+    if venv_version() != sys.version_info[:2] or not works(python, "import pip"):
+        if VENV.exists():
+            shutil.rmtree(VENV)  # another Python's, or half made
+        VENV.mkdir()
+        (VENV / OURS).write_text(
+            "Made by `python . demo` or `python . test`; may be removed.\n", "utf-8"
+        )
+        try:
+            run([sys.executable, "-m", "venv", str(VENV)])
+        except subprocess.CalledProcessError:
+            say(
+                "Python cannot make a virtual environment here. On Debian and Ubuntu: apt install python3-venv"
+            )
+            raise
+    wanted = requirements(extra)
+    torch = next((line for line in wanted if split_requirement(line)[0] == "torch"), None)
+    if torch and is_installed(torch):
+        say(f"Using the torch {importlib.metadata.version('torch')} that this Python has.")
+        wanted.remove(torch)
+        borrow(python)
+    elif torch and not works(python, "import torch"):
+        install_torch(python, torch)
+    pip(python, *wanted)
+    say(f"Installed in {time.monotonic() - started:.0f} s.\n")
 
 
 def venv_version() -> tuple[int, ...] | None:
@@ -144,28 +191,16 @@ def venv_version() -> tuple[int, ...] | None:
     return (int(found[1]), int(found[2])) if found else None
 
 
-def make_environment(python: Path, extra: str) -> None:
-    lacking = ", ".join(split_requirement(line)[0] for line in needs(extra))
-    say(f"This Python lacks {lacking}.\nInstalling into {VENV} (a few minutes, once).")
-    started = time.monotonic()
-    if not python.exists():
-        try:
-            subprocess.run([sys.executable, "-m", "venv", "--clear", str(VENV)], check=True)
-        except subprocess.CalledProcessError:
-            say(
-                "Python cannot make a virtual environment here. On Debian and Ubuntu: apt install python3-venv"
-            )
-            raise
-    missing = requirements(extra)
-    torch = next((line for line in missing if split_requirement(line)[0] == "torch"), None)
-    if torch and is_installed(torch):
-        say(f"Using the torch {importlib.metadata.version('torch')} that this Python has.")
-        missing.remove(torch)
-        borrow(python)
-    elif torch and not has_torch(python):
-        install_torch(python, torch)
-    pip(python, *missing)
-    say(f"Installed in {time.monotonic() - started:.0f} s.\n")
+def works(python: Path, code: str) -> bool:
+    """Whether a Python exists and runs a line without an error."""
+    return (
+        python.exists()
+        and subprocess.call([str(python), "-c", code], stderr=subprocess.DEVNULL) == 0
+    )
+
+
+def names(wanted: list[str]) -> str:
+    return ", ".join(split_requirement(line)[0] for line in wanted)
 
 
 def borrow(python: Path) -> None:
@@ -176,11 +211,6 @@ def borrow(python: Path) -> None:
     ).stdout.strip()  # fmt: skip
     folders = [path for path in sys.path if Path(path).name in {"site-packages", "dist-packages"}]
     Path(where, "portrait_loupe_borrowed.pth").write_text("\n".join(folders) + "\n", "utf-8")
-
-
-def has_torch(python: Path) -> bool:
-    check = "import importlib.util as u, sys; sys.exit(u.find_spec('torch') is None)"
-    return subprocess.call([str(python), "-c", check]) == 0
 
 
 def install_torch(python: Path, requirement: str) -> None:
@@ -200,7 +230,10 @@ def has_nvidia_driver() -> bool:
 
 
 def pip(python: Path, *arguments: str) -> None:
-    command = [str(python), "-m", "pip", "install", "--disable-pip-version-check", *arguments]
+    run([str(python), "-m", "pip", "install", "--disable-pip-version-check", *arguments])
+
+
+def run(command: list[str]) -> None:
     subprocess.run(command, check=True)
 
 
