@@ -7,6 +7,8 @@ when shrinking, a box average. No weight is negative, so no edge overshoots and 
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 
@@ -44,20 +46,44 @@ def resample_area(
         raise ValueError(
             f"a box of {width:g}x{height:g} px cannot become a panel of {columns}x{rows} px; both need an area"
         )
-    across, left = area_weights(x, width, columns, image.shape[-1])
-    down, top = area_weights(y, height, rows, image.shape[-2])
-    source = image[..., top : top + down.shape[1], left : left + across.shape[1]]
-    coverage = down.sum(1, keepdim=True) * across.sum(1)
+    across = area_taps(x, width, columns, image.shape[-1])
+    down = area_taps(y, height, rows, image.shape[-2])
+    top, bottom = int(down.index.min()), int(down.index.max()) + 1
+    left, right = int(across.index.min()), int(across.index.max()) + 1
+    source = image[..., top:bottom, left:right]
+    down, across = down.after(top), across.after(left)
+    coverage = down.weight.sum(1)[:, None] * across.weight.sum(1)
     panel = torch.empty((*image.shape[:2], rows, columns), dtype=torch.float32)
     for index in range(image.shape[0]):  # plane by plane: float64 of one is all that is held
         for channel in range(image.shape[1]):
             light = srgb_to_linear(source[index, channel].double().cpu())
-            mean = down @ light @ across.T / coverage.clamp(min=1e-12)
-            panel[index, channel] = linear_to_srgb(mean)
+            light = across.gather(down.gather(light.T))  # (columns, rows)
+            panel[index, channel] = linear_to_srgb(light.T / coverage.clamp(min=1e-12))
     return panel, coverage.float()
 
 
-def area_weights(start: float, length: float, count: int, available: int) -> tuple[Tensor, int]:
+@dataclass(frozen=True)
+class Taps:
+    """Which source pixels each output pixel is made of, along one axis, and how much of each."""
+
+    index: Tensor
+    """(count, T), int64: the source pixels; where an output has fewer than T, some with weight 0."""
+    weight: Tensor
+    """(count, T), float64, 0..1: the share of the output pixel that each covers."""
+
+    def after(self, first: int) -> Taps:
+        """The same for a source that begins at pixel ``first``."""
+        return Taps(self.index - first, self.weight)
+
+    def gather(self, lines: Tensor) -> Tensor:
+        """Resample the columns of ``lines`` (L, source) -> (count, L)."""
+        out = lines.new_zeros(len(self.index), len(lines))
+        for tap in range(self.index.shape[1]):
+            out += lines.T[self.index[:, tap]] * self.weight[:, tap, None]
+        return out
+
+
+def area_taps(start: float, length: float, count: int, available: int) -> Taps:
     """How much of each source pixel every output pixel covers, along one axis.
 
     Parameters
@@ -71,17 +97,15 @@ def area_weights(start: float, length: float, count: int, available: int) -> tup
 
     Returns
     -------
-    weights : Tensor, (count, N), float64
-        Row ``j`` sums to the share of output pixel ``j`` that lies in the source.
-    first : int
-        The source pixel of column 0.
+    Taps
+        The weights of an output pixel sum to the share of it that lies in the source.
     """
-    first = min(max(int(start), 0), available - 1)
-    last = min(max(int(start + length) + 1, first + 1), available)
     # rounded to 1e-9 px: a third of a pixel times three must land on the border again
     edges = start + length / count * torch.arange(count + 1, dtype=torch.float64)
     edges = (edges * 1e9).round() / 1e9
-    pixel = torch.arange(first, last, dtype=torch.float64)
-    low = torch.maximum(edges[:-1, None], pixel)
-    high = torch.minimum(edges[1:, None], pixel + 1)
-    return (high - low).clamp(min=0) / (edges[1:, None] - edges[:-1, None]), first
+    low, high = edges[:-1, None], edges[1:, None]  # (count, 1)
+    taps = int((high.ceil() - low.floor()).max())
+    pixel = low.floor() + torch.arange(max(1, taps), dtype=torch.float64)  # (count, T)
+    share = (torch.minimum(high, pixel + 1) - torch.maximum(low, pixel)).clamp(min=0) / (high - low)
+    inside = (pixel >= 0) & (pixel < available)
+    return Taps(pixel.clamp(0, available - 1).long(), torch.where(inside, share, 0.0))

@@ -5,7 +5,7 @@ from hypothesis import strategies as st
 from torch.testing import assert_close
 
 from portrait_loupe.kernels.color import linear_to_srgb, srgb_to_linear
-from portrait_loupe.kernels.resample import area_weights, resample_area
+from portrait_loupe.kernels.resample import area_taps, resample_area
 
 
 @pytest.fixture
@@ -71,15 +71,55 @@ def test_a_pixel_half_beyond_keeps_the_colour_of_its_inner_half():
 @given(
     start=st.floats(-40, 60), length=st.floats(0.01, 200), count=st.integers(1, 60), available=st.integers(1, 50)
 )  # fmt: skip
-def test_every_row_of_weights_sums_to_what_is_covered(start, length, count, available):
-    weights, first = area_weights(start, length, count, available)
+def test_the_weights_of_a_pixel_sum_to_what_it_covers(start, length, count, available):
+    taps = area_taps(start, length, count, available)
     edges = start + length / count * torch.arange(count + 1, dtype=torch.float64)
     covered = (edges[1:].clamp(0, available) - edges[:-1].clamp(0, available)) / (length / count)
-    assert (weights >= 0).all()
-    assert 0 <= first < available
-    assert weights.shape[1] <= available - first
+    assert (taps.weight >= 0).all()
+    assert 0 <= taps.index.min() <= taps.index.max() < available
     # the edges are rounded to 1e-9 px, and a pixel may be as narrow as length / count
-    assert_close(weights.sum(1), covered, atol=4e-9 * count / length + 1e-12, rtol=0)
+    assert_close(taps.weight.sum(1), covered, atol=4e-9 * count / length + 1e-12, rtol=0)
+
+
+@pytest.mark.parametrize(
+    ("box", "size"),
+    [
+        ((3.2, 1.7, 20.1, 18.9), (50, 41)),
+        ((3.2, 1.7, 20.1, 18.9), (7, 5)),
+        ((-3, -2, 40, 30), (19, 22)),
+    ],
+    ids=["enlarged", "reduced", "beyond"],
+)
+def test_every_pixel_is_the_mean_light_of_its_area(noise, box, size):
+    """Against looking at 64 x 64 points of each output pixel."""
+    panel, coverage = resample_area(noise, box, size)
+    fine = 64
+    x, y = (
+        box[axis]
+        + box[axis + 2]
+        * (torch.arange(size[axis] * fine, dtype=torch.float64) + 0.5)
+        / (size[axis] * fine)
+        for axis in (0, 1)
+    )
+    inside = ((y >= 0) & (y < 23))[:, None] & (x >= 0) & (x < 31)
+    source = srgb_to_linear(noise[0, 0].double())
+    light = source[y.floor().long().clamp(0, 22)][:, x.floor().long().clamp(0, 30)] * inside
+
+    def means(points):
+        return (
+            points.double()
+            .unflatten(0, (size[1], fine))
+            .unflatten(-1, (size[0], fine))
+            .mean((1, 3))
+        )
+
+    # a source pixel's border is met to half a point on each side of each axis, and light is at most 1
+    tolerance = {"atol": 2 / fine, "rtol": 0}
+    seen = means(inside)
+    assert_close(coverage.double(), seen, **tolerance)
+    sure = seen > 0.99
+    got = srgb_to_linear(panel[0, 0].double())
+    assert_close(got[sure], (means(light) / seen.clamp(min=1e-9))[sure], **tolerance)
 
 
 @pytest.mark.parametrize(
