@@ -30,7 +30,7 @@ app.registerExtension({
     };
   },
 
-  // after a tab switch, an undo or a reload the outputs come back without onExecuted
+  // after a tab switch or an undo the outputs come back without onExecuted
   onNodeOutputsUpdated(outputs) {
     for (const [id, output] of Object.entries(outputs)) {
       const node = app.graph?.getNodeById(id) ?? app.graph?.getNodeById(Number(id));
