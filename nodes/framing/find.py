@@ -150,7 +150,7 @@ def _lumas(image: Tensor) -> Iterator[np.ndarray]:
     """Coded brightness of one picture after the other: a batch is never held twice."""
     colours, _ = split_alpha(image)
     for one in colours:
-        yield luma(one.float().clamp(0, 1)).cpu().numpy()
+        yield luma(one.float()).cpu().numpy()
 
 
 def _no_face(name: str, remarks: list[str]) -> str:

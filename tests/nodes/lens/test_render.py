@@ -238,3 +238,12 @@ def test_progress_counts_the_pictures(picture):
 
     render(picture, SOFT, -1.0, 36, progress=progress)
     assert seen == ["of 2", 1, 2]
+
+
+@pytest.mark.parametrize(
+    ("format_mm", "blur_px", "invisible"), [(90, 0.55, False), (120, 0.20, True)]
+)
+def test_half_a_pixel_is_where_a_lens_begins_to_show(format_mm, blur_px, invisible):
+    rendering = plan_rendering(SOFT, -1.0, format_mm, width=1024, height=1024)
+    assert rendering.blur_px == pytest.approx(blur_px, abs=0.01)
+    assert ("invisible at this size" in rendering.report()) is invisible
