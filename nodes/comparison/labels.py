@@ -6,8 +6,6 @@ from collections.abc import Sequence
 
 from ..typography import font
 
-SMALLEST = 12  # px
-
 
 def one_line(text: str) -> str:
     """The text with line breaks and what cannot be written turned into single blanks."""
@@ -19,12 +17,17 @@ def width_of(text: str, size: int, *, bold: bool = False) -> float:
     return font(size, bold=bold).getlength(one_line(text))
 
 
-def size_for(texts: Sequence[str], width: int, largest: int, *, bold: bool = False) -> int:
-    """One letter size for all texts: the largest at which each fits, not under ``SMALLEST``."""
-    for size in range(largest, SMALLEST, -1):
+def size_for(
+    texts: Sequence[str], width: int, largest: int, smallest: int, *, bold: bool = False
+) -> int:
+    """One letter size for all texts, pixels: the largest at which each fits.
+
+    Never under ``smallest``: one long text must not make the others illegible; it is shortened.
+    """
+    for size in range(largest, smallest, -1):
         if all(width_of(text, size, bold=bold) <= width for text in texts):
             return size
-    return min(SMALLEST, largest)
+    return smallest
 
 
 def shorten(text: str, width: int, size: int, *, bold: bool = False) -> str:

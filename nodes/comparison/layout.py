@@ -67,7 +67,7 @@ def plan_plate(size: tuple[int, int], count: int, region: Region) -> Layout:
     short = min(size)
     text = max(16, round(0.018 * short))  # 16 px can be read in a phone's feed
     margin, gap = round(0.03 * short), round(0.02 * short)
-    label, head, foot = round(3.4 * text), round(3.0 * text), round(2.2 * text)
+    label, head, foot = round(3.4 * text), round(3.0 * text), round(3.7 * text)
     aspect = region.width / region.height
     best: tuple[float, int, int, int] | None = None
     for columns in range(1, count + 1):

@@ -24,6 +24,11 @@ INK = (242, 242, 242)  # 16:1 on the ground
 QUIET = (176, 176, 180)  # 8.5:1
 AMBER = (255, 183, 40)  # 10:1
 MUCH = 4.0  # enlarged more than this, a panel shows the resolution rather than the model
+MARK = (
+    "\N{BLACK UP-POINTING TRIANGLE}"  # below a panel; what it means stands at the foot of the plate
+)
+ENLARGED = f"enlarged more than {MUCH:g}x: shows resolution, not the model"
+BEYOND = "hatched: beyond the picture"
 METHOD = "Exact area sampling in linear light, one pass, unsharpened. Scale locked on the eyes; roll kept."
 
 
@@ -76,7 +81,8 @@ def make_plate(
         plate[y : y + layout.panel[1], x : x + layout.panel[0]] = picture
     lines = [f"{region}, {layout.panel[0]}x{layout.panel[1]} px each. {METHOD}"]
     lines += [
-        f"{panel.label}: {figures(panel, one)[0]}" for panel, one in zip(panels, shown, strict=True)
+        "; ".join([f"{panel.label}: {figures(panel, one)}", *warnings(one)])
+        for panel, one in zip(panels, shown, strict=True)
     ]
     if missing := missing_letters(title + "".join(panel.label for panel in panels)):
         lines.append(f"DejaVu Sans has no letters for {missing}: they are drawn as empty boxes")
@@ -101,14 +107,18 @@ def cut_panel(panel: Panel, region: Region, size: tuple[int, int]) -> tuple[Tens
     return filled, Shown(box, zoom, bool((coverage > 1 - 1e-6).all()))
 
 
-def figures(panel: Panel, shown: Shown) -> tuple[str, bool]:
-    """What is written under a panel, and whether it is a warning."""
-    parts = [f"{panel.face.iod:.0f} px between the eyes", f"{shown.zoom:.2f}x"]
-    if not shown.complete:
-        parts.append("\N{BLACK UP-POINTING TRIANGLE} reaches beyond the picture")
-    if shown.zoom > MUCH:
-        parts.append("\N{BLACK UP-POINTING TRIANGLE} shows resolution, not the model")
-    return " · ".join(parts), len(parts) > 2
+def figures(panel: Panel, shown: Shown) -> str:
+    """What is written under a panel; it ends in a mark where :func:`warnings` has something to say."""
+    text = f"{panel.face.iod:.0f} px between the eyes · {shown.zoom:.2f}x"
+    return f"{text} {MARK}" if warnings(shown) else text
+
+
+def warnings(shown: Shown) -> list[str]:
+    """What must be known before a panel is judged."""
+    return [
+        *([ENLARGED] if shown.zoom > MUCH else []),
+        *([] if shown.complete else [BEYOND]),
+    ]
 
 
 def _hatch(size: tuple[int, int]) -> Tensor:
@@ -124,31 +134,33 @@ def _written(panels: Sequence[Panel], shown: Sequence[Shown], layout: Layout, ti
     width = layout.size[0] - 2 * layout.margin
     big, text = round(1.7 * layout.text), layout.text
 
-    size = size_for([title], width, big, bold=True)
-    pen.text(
-        (layout.margin, layout.margin + big), shorten(title, width, size, bold=True),
-        font=font(size, bold=True), fill=INK, anchor="ls",
-    )  # fmt: skip
+    least = round(0.8 * text)  # below it a figure cannot be read on a phone
 
+    def write(
+        words: str, x: int, y: int, room: int, size: int, colour: tuple, *, bold: bool = False
+    ) -> None:
+        letters = shorten(words, room, size, bold=bold)
+        pen.text((x, y), letters, font=font(size, bold=bold), fill=colour, anchor="ls")
+
+    size = size_for([title], width, big, text, bold=True)
+    write(title, layout.margin, layout.margin + big, width, size, INK, bold=True)
+
+    room = layout.panel[0]
     captions = [figures(panel, one) for panel, one in zip(panels, shown, strict=True)]
-    names = size_for(
-        [panel.label for panel in panels], layout.panel[0], round(1.25 * text), bold=True
+    name_size = size_for(
+        [panel.label for panel in panels], room, round(1.25 * text), text, bold=True
     )
-    small = size_for([caption for caption, _ in captions], layout.panel[0], text)
-    for panel, (caption, warns), (x, y) in zip(panels, captions, layout.origins, strict=True):
+    caption_size = size_for(captions, room, text, least)
+    for panel, one, caption, (x, y) in zip(panels, shown, captions, layout.origins, strict=True):
         below = y + layout.panel[1]
-        pen.text(
-            (x, below + round(1.5 * text)), shorten(panel.label, layout.panel[0], names, bold=True),
-            font=font(names, bold=True), fill=INK, anchor="ls",
-        )  # fmt: skip
-        pen.text(
-            (x, below + round(2.8 * text)), shorten(caption, layout.panel[0], small),
-            font=font(small), fill=AMBER if warns else QUIET, anchor="ls",
-        )  # fmt: skip
+        colour = AMBER if warnings(one) else QUIET
+        write(panel.label, x, below + round(1.5 * text), room, name_size, INK, bold=True)
+        write(caption, x, below + round(2.8 * text), room, caption_size, colour)
 
-    size = size_for([METHOD], width, text)
-    pen.text(
-        (layout.margin, layout.size[1] - layout.margin), shorten(METHOD, width, size),
-        font=font(size), fill=QUIET, anchor="ls",
-    )  # fmt: skip
+    bottom = layout.size[1] - layout.margin
+    if notes := list(dict.fromkeys(note for one in shown for note in warnings(one))):
+        note = f"{MARK} {' · '.join(notes)}"
+        write(note, layout.margin, bottom, width, size_for([note], width, text, least), AMBER)
+        bottom -= round(1.5 * text)
+    write(METHOD, layout.margin, bottom, width, size_for([METHOD], width, text, least), QUIET)
     return torch.from_numpy(np.asarray(canvas).astype(np.float32) / 255)

@@ -1,12 +1,12 @@
 import pytest
 
-from portrait_loupe.nodes.comparison.labels import SMALLEST, shorten, size_for, width_of
+from portrait_loupe.nodes.comparison.labels import shorten, size_for, width_of
 
 LONG = "a model with a name that is much longer than any panel is wide, version 2"
 
 
 def test_the_largest_size_that_fits_all_is_taken():
-    size = size_for(["short", "a little longer"], 200, 40)
+    size = size_for(["short", "a little longer"], 200, 40, 12)
     assert width_of("a little longer", size) <= 200 < width_of("a little longer", size + 1)
 
 
@@ -32,7 +32,7 @@ def test_line_breaks_and_runs_of_blanks_become_one_blank():
 
 
 def test_no_size_is_below_the_smallest():
-    assert size_for([LONG * 3], 50, 40) == SMALLEST
+    assert size_for([LONG * 3], 50, 40, 17) == 17
 
 
 @pytest.mark.parametrize(

@@ -13,9 +13,11 @@ from portrait_loupe.nodes.comparison.plate import (
     cut_panel,
     figures,
     make_plate,
+    warnings,
 )
 from portrait_loupe.nodes.comparison.regions import PLATE_REGIONS
 from portrait_loupe.nodes.framing.faces import Box, Face
+from portrait_loupe.nodes.framing.regions import SHOTS
 
 SIZE = (800, 700)
 
@@ -80,7 +82,7 @@ def test_what_the_picture_does_not_show_is_hatched_and_said():
     beyond = picture[:, :30]
     assert beyond.min() >= 0.31
     assert beyond.max() <= 0.39
-    assert "\u25b2 reaches beyond the picture" in make_plate([entry, entry], "eyes", SIZE).report
+    assert "hatched: beyond the picture" in make_plate([entry, entry], "eyes", SIZE).report
 
 
 def test_a_region_wholly_outside_is_refused_by_the_panels_name():
@@ -91,7 +93,7 @@ def test_a_region_wholly_outside_is_refused_by_the_panels_name():
 def test_an_enlarged_panel_says_that_it_shows_resolution():
     entries = [portrait(iod=20.0), portrait(iod=200.0)]
     lines = make_plate(entries, "eyes", SIZE).report.splitlines()
-    assert "\u25b2 shows resolution" in lines[1]
+    assert "\u25b2; enlarged more than 4x: shows resolution, not the model" in lines[1]
     assert "\u25b2" not in lines[2]
 
 
@@ -166,9 +168,41 @@ def test_letters_that_the_font_lacks_are_named():
 
 @pytest.mark.parametrize(("zoom", "warns"), [(3.99, False), (4.01, True)])
 def test_four_times_is_where_resolution_begins_to_show(zoom, warns):
-    text, warned = figures(portrait(), Shown(Box(0, 0, 10, 10), zoom, True))
-    assert warned is warns
-    assert ("shows resolution" in text) is warns
+    shown = Shown(Box(0, 0, 10, 10), zoom, True)
+    assert bool(warnings(shown)) is warns
+    assert figures(portrait(), shown).endswith("\u25b2") is warns
+
+
+def ink_rows(picture, x, y, width, height):
+    """How many rows of a part of a plate something is written in."""
+    part = (picture[y : y + height, x : x + width] * 255).round()
+    return int(((part - torch.tensor(GROUND)).abs().amax(-1) > 60).any(1).sum())
+
+
+@pytest.mark.parametrize("size", [(800, 700), (2048, 2048)])
+def test_one_long_name_does_not_make_the_others_small(size):
+    entries = [portrait(), portrait(1)]
+    entries = [
+        Panel(entry.image, entry.face, label)
+        for entry, label in zip(entries, ["H", "a name " * 30], strict=True)
+    ]
+    layout = plan_plate(size, 2, PLATE_REGIONS["left eye"])
+    (x, y), (width, height) = layout.origins[0], layout.panel
+    rows = ink_rows(
+        make_plate(entries, "left eye", size).picture[0],
+        x,
+        y + height,
+        width,
+        round(1.6 * layout.text),
+    )
+    assert rows >= 0.7 * layout.text  # capitals of DejaVu Sans are 0.73 of the letter size
+
+
+def test_what_the_mark_means_stands_at_the_foot():
+    calm = make_plate([portrait(iod=200.0)] * 2, "eyes", SIZE).picture[0]
+    warned = make_plate([portrait(iod=20.0)] * 2, "eyes", SIZE).picture[0]
+    foot = SIZE[1] - plan_plate(SIZE, 2, PLATE_REGIONS["eyes"]).margin - 16
+    assert ink_rows(warned, 0, foot - 24, SIZE[0], 44) > ink_rows(calm, 0, foot - 24, SIZE[0], 44)
 
 
 def test_a_warning_is_written_in_amber():
@@ -185,24 +219,25 @@ def test_a_warning_is_written_in_amber():
     assert not amber(calm)
 
 
-# Median box of each feature on 74 near-frontal portraits, IOD: left, top, right, bottom.
-FEATURES = {
-    "left eye": (-0.77, -0.07, -0.31, 0.06),
-    "right eye": (0.31, -0.07, 0.77, 0.06),
-    "eyes": (-0.77, -0.07, 0.77, 0.06),
-    "upper face": (-0.96, -0.43, 0.96, 0.75),
-    "nose": (-0.38, -0.06, 0.34, 0.75),
-    "lips": (-0.51, 0.92, 0.51, 1.28),
-    "face": (-1.14, -0.86, 1.15, 1.83),
-}
+@pytest.mark.parametrize(
+    ("name", "shot"),
+    [
+        ("left eye", "ECU eye left"),
+        ("right eye", "ECU eye right"),
+        ("eyes", "ECU eyes"),
+        ("nose", "ECU nose"),
+        ("lips", "ECU lips"),
+        ("face", "BCU big close-up"),
+    ],
+)
+def test_a_region_is_the_middle_of_the_shot_that_frames_the_same_feature(name, shot):
+    region, around = PLATE_REGIONS[name], SHOTS[shot]
+    assert region.intersection(around) == region
+    assert region.centre == pytest.approx(around.centre, abs=0.1)
 
 
-@pytest.mark.parametrize("name", FEATURES)
-def test_a_region_holds_the_feature_it_is_named_after(name):
-    left, top, right, bottom = FEATURES[name]
-    region = PLATE_REGIONS[name]
-    assert region.left <= left
-    assert right <= region.right
-    assert region.top <= top
-    assert bottom <= region.bottom
-    assert region.centre == pytest.approx(((left + right) / 2, (top + bottom) / 2), abs=0.1)
+def test_the_upper_face_reaches_from_the_brows_to_the_tip_of_the_nose():
+    region = PLATE_REGIONS["upper face"]
+    assert region.intersection(SHOTS["ECU eyes"]) == SHOTS["ECU eyes"]
+    assert region.top < -0.43  # the brows of 74 portraits begin here
+    assert 0.75 < region.bottom < 0.92  # their noses end and their lips begin
