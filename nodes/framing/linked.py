@@ -14,8 +14,7 @@ from torch import Tensor
 from .faces import Box, Face
 
 MIN_IOD = 4.0  # px: closer eyes leave nothing to frame or compare
-
-MIN_BOX = 10.0  # px: the face oval of such a face is 2.3 times as wide
+MIN_BOX = 10.0  # px: the oval of a face is 2.29 times as wide as the distance between its eyes
 
 # The face mesh of MediaPipe: iris centres where the refined mesh has them, else eye corners.
 _IRISES = ((468,), (473,))
@@ -76,11 +75,12 @@ def landmark_faces(
             "face_landmarks must be FACE_LANDMARKS of a face landmarker node, a list of faces for each "
             f"picture; got {type(landmarks).__name__}"
         )
-    size = landmarks.get("image_size")
-    if size is not None and tuple(size)[::-1] != tuple(image_size):
+    size = landmarks.get("image_size")  # height, width
+    if size is not None and (not _is_list(size) or tuple(size[::-1]) != tuple(image_size)):
+        found_in = "x".join(map(str, size[::-1])) if _is_list(size) else repr(size)
         raise ValueError(
-            f"face_landmarks was found in pictures of {'x'.join(map(str, tuple(size)[::-1]))} px, this picture "
-            f"has {image_size[0]}x{image_size[1]}. Link the landmarker to the same image."
+            f"face_landmarks was found in pictures of {found_in} px, this picture has "
+            f"{image_size[0]}x{image_size[1]}. Link the landmarker to the same image."
         )
     found: list[list[Face]] = []
     remarks: list[str] = []
@@ -112,10 +112,13 @@ def _mesh_face(entry: Any) -> Face:
     first, second = (points[list(group), :2].mean(0) for group in groups)
     if not (np.isfinite(first).all() and np.isfinite(second).all()):
         raise ValueError("face_landmarks holds eye points that are NaN or infinite: detect again")
-    score = entry.get("score")
+    try:
+        score = float(entry.get("score", 1.0))
+    except (TypeError, ValueError):
+        score = 1.0
     return Face(
         ((float(first[0]), float(first[1])), (float(second[0]), float(second[1]))),
-        score=float(np.clip(score, 0, 1)) if isinstance(score, (int, float)) else 1.0,
+        score=min(max(score, 0.0), 1.0) if isfinite(score) else 1.0,
     )
 
 

@@ -129,7 +129,20 @@ def test_the_mesh_knows_which_eye_is_which_however_the_head_is_turned():
     assert face.to_image(0, 1)[1] < 200  # the chin is up
 
 
-@pytest.mark.parametrize("score", [None, "high"])
+@pytest.mark.parametrize("size", [5, "480x640", (480,), (480, 640, 3)], ids=str)
+def test_a_size_that_is_none_is_refused_in_words(size):
+    with pytest.raises(ValueError, match="this picture has 640x480"):
+        landmark_faces({"frames": [[mesh(478)]], "image_size": size}, SIZE, 1)
+
+
+def test_a_score_of_any_number_type_is_kept():
+    ((face,),), _ = landmark_faces(
+        {"frames": [[{**mesh(478), "score": np.float32(0.25)}]]}, SIZE, 1
+    )
+    assert face.score == 0.25
+
+
+@pytest.mark.parametrize("score", [None, "high", float("nan")])
 def test_a_mesh_without_a_score_counts_as_sure(score):
     ((face,),), _ = landmark_faces({"frames": [[{**mesh(478), "score": score}]]}, SIZE, 1)
     assert face.score == 1
