@@ -243,7 +243,7 @@ def _arguments(
     """Keyword arguments for ``execute``: links followed, values cast, Autogrow gathered."""
     arguments: dict[str, Any] = {
         declared.id: {} for declared in schema.inputs if getattr(declared, "template", None)
-    }  # fmt: skip
+    }
     for name, declared, _ in slots(schema):
         if name not in given:
             continue

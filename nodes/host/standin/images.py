@@ -1,7 +1,8 @@
 """Pictures in and out of the stand-in host: the four nodes of ComfyUI that a graph of ours needs.
 
 8-bit PNG is the format in which both hosts agree to the bit. Other formats decode as Pillow
-decodes them: 16-bit and CMYK files are brought to 8-bit RGB, animations give their first frame.
+decodes them: CMYK is brought to RGB, animations give their first frame. Files of 16 bits and more
+are refused, because Pillow would cut them to white.
 """
 
 from __future__ import annotations
@@ -109,6 +110,8 @@ def read_picture(path: Path) -> tuple[Tensor, Tensor]:
 
     try:
         with Image.open(path) as file:
+            if file.mode[0] in "IF":
+                raise OSError(f"{file.mode} holds more than 8 bits a channel; save it with 8")
             picture = ImageOps.exif_transpose(file)
             colours = np.asarray(picture.convert("RGB"), dtype=np.float32) / 255
             alpha = None
