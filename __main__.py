@@ -1,4 +1,4 @@
-"""Portrait Loupe on the command line: ``python . demo`` and ``python . test``.
+"""Portrait Loupe on the command line: ``python . demo | run | nodes | test``.
 
 Standard library only until the environment stands: on a bare machine this file makes ``.venv``
 beside itself, installs what the command needs, and starts again inside.
@@ -10,15 +10,16 @@ import argparse
 import importlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent
 IS_CLONE = (ROOT / "pyproject.toml").exists()  # else pip has installed it, with what it needs
@@ -36,12 +37,16 @@ def main(arguments: list[str]) -> int:
             f"Portrait Loupe needs Python {'.'.join(map(str, OLDEST_PYTHON))} or newer, this is {sys.version.split()[0]}."
         )
         return 2
-    parser = argparse.ArgumentParser(prog="python .", description="Portrait Loupe without ComfyUI.")
+    parser = Parser(prog="python .", description="Portrait Loupe without ComfyUI.")
     commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
     commands.add_parser("demo", help="make an extreme-crop comparison plate of a real photo")
     commands.add_parser(
         "test", help="check the code and run the tests; further arguments go to pytest"
     )
+    running = commands.add_parser("run", help="run a workflow without the browser")
+    listing = commands.add_parser("nodes", help="list the nodes")
+    listing.add_argument("--json", action="store_true", help="all they take and give, as JSON")
+    add_run_arguments(running)
     known, rest = parser.parse_known_args(arguments)
     if known.command == "test":
         if not IS_CLONE:
@@ -51,11 +56,50 @@ def main(arguments: list[str]) -> int:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if missing("standalone"):
         return in_environment("standalone", arguments)
+    if known.command in ("run", "nodes"):
+        return run_command(known)
     try:
         return run_demo()
-    except (OSError, RuntimeError) as error:
+    except (OSError, RuntimeError, ValueError) as error:
         say(f"\n{error}")
         return 1
+
+
+class Parser(argparse.ArgumentParser):
+    """One line for bad usage, not the whole of it."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}. {self.prog} --help tells more.\n")
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The arguments of ``python . run``."""
+    parser.add_argument("workflow", metavar="WORKFLOW.json", type=Path, help="UI or API format")
+    parser.add_argument(
+        "--set", metavar="NODE.INPUT=VALUE", nargs="+", action="extend", default=[],
+        help="set a widget; NODE is an id, a title or a type",
+    )  # fmt: skip
+    parser.add_argument(
+        "--input", metavar="FILE", nargs="+", action="extend", default=[], type=Path,
+        help="pictures for the Load Image nodes, in the order of their ids",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch", metavar="DIR", type=Path,
+        help="run once for every picture of a folder, in the first Load Image that --input leaves free; "
+        "what is done already is skipped",
+    )  # fmt: skip
+    parser.add_argument(
+        "--output", metavar="DIR", type=Path, default=Path("output"),
+        help="where files go (default: output)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--server", metavar="URL",
+        help="a running ComfyUI; else the checkout that COMFYUI_PATH names is started, else the stand-in host runs",
+    )  # fmt: skip
+    parser.add_argument(
+        "--json", action="store_true",
+        help="print texts, numbers, what nodes show, and the files written, as JSON",
+    )  # fmt: skip
 
 
 def say(words: str) -> None:
@@ -253,57 +297,55 @@ def package() -> ModuleType:
     return module
 
 
+def part(name: str) -> ModuleType:
+    """A module of the pack."""
+    return importlib.import_module(f"{package().__name__}.{name}")
+
+
+def our_nodes() -> dict[str, type]:
+    return {node.define_schema().node_id: node for node in part("nodes.extension").NODES}
+
+
+def run_command(options: argparse.Namespace) -> int:
+    command = part("nodes.host.command")
+    act = command.run_command if options.command == "run" else command.nodes_command
+    return act(our_nodes(), options, say)
+
+
 def run_demo() -> int:
     """The shipped comparison on a real photo: original beside the same through a soft-focus lens."""
     started = time.monotonic()
-    name = package().__name__
-    extension = importlib.import_module(f"{name}.nodes.extension")
-    images = importlib.import_module(f"{name}.nodes.host.standin.images")
-    graph = importlib.import_module(f"{name}.nodes.host.standin.graph")
-    workflow = importlib.import_module(f"{name}.nodes.host.workflow")
-
+    runner, outcome = part("nodes.host.runner"), part("nodes.host.outcome")
     folder = ROOT / "demo" if IS_CLONE else Path.cwd() / "portrait-loupe-demo"
-    source, output = folder / "input", folder / "output"
-    copy_photo(source)
     file = ROOT / "workflows" / "extreme_close_up_comparison.json"
-    saved = json.loads(file.read_text("utf-8"))
-    ours = {node.define_schema().node_id: node for node in extension.NODES}
-    prompt = workflow.to_prompt(saved, {**ours, **images.image_nodes(source, output)})
+    host, workflow = runner.StandIn(our_nodes()), runner.read_workflow(file)
+    prompt, photo = workflow.prompt(host), runner.sample()
+    if photo is None:
+        raise RuntimeError(
+            "matplotlib, which brings the photo, is not installed: pip install matplotlib"
+        )
+    for name in copy_photo(photo, folder / "input", runner.SAMPLES):
+        host.place(folder / "input" / name, name)
     say(
         f"Running {file.relative_to(ROOT).as_posix()} on a photo of Grace Hopper (US Navy, public domain):"
     )
-    try:
-        results = graph.run(
-            prompt,
-            {**ours, **images.image_nodes(source, output, workflow=saved, prompt=prompt)},
-            on_node=lambda _, title: say(f"  {title}"),
-        )
-    except (graph.GraphError, graph.NodeError) as error:
-        say(f"\n{error}")
-        return 1
-    for shown in results.ui.values():
-        for picture in shown.get("images", []):
-            say(f"\nThe plate: {picture['path']}")
+    watch = outcome.Watch(node=lambda _, title: say(f"  {title}"))
+    made = host.run(prompt, folder / "output", workflow=workflow.saved, watch=watch)
+    for path in made.files:
+        say(f"\nThe plate: {path}")
     say(f"Made in {time.monotonic() - started:.1f} s. Drag it into ComfyUI to open its graph.")
     return 0
 
 
-def copy_photo(folder: Path) -> None:
-    """Grace Hopper from matplotlib's sample data, as the two pictures that the workflow loads."""
+def copy_photo(photo: Path, folder: Path, called: Sequence[str]) -> Sequence[str]:
+    """A photo as the pictures that a workflow loads, for the user to load in ComfyUI as well."""
     from PIL import Image
 
-    spec = importlib.util.find_spec("matplotlib")
-    if spec is None or not spec.submodule_search_locations:
-        raise RuntimeError(
-            "matplotlib, which brings the photo, is not installed: pip install matplotlib"
-        )
-    photo = (
-        Path(spec.submodule_search_locations[0]) / "mpl-data" / "sample_data" / "grace_hopper.jpg"
-    )
     folder.mkdir(parents=True, exist_ok=True)
     with Image.open(photo) as picture:
-        for name in ("portrait_a.png", "portrait_b.png"):
+        for name in called:
             picture.convert("RGB").save(folder / name)
+    return called
 
 
 def run_tests(arguments: list[str]) -> int:

@@ -1,4 +1,3 @@
-import copy
 import json
 from pathlib import Path
 
@@ -7,7 +6,7 @@ import pytest
 from portrait_loupe.nodes.extension import NODES
 from portrait_loupe.nodes.host.standin.graph import GraphError
 from portrait_loupe.nodes.host.standin.images import image_nodes
-from portrait_loupe.nodes.host.workflow import is_ui_format, to_prompt, ui_to_api
+from portrait_loupe.nodes.host.workflow import is_ui_format, ui_to_api
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -122,8 +121,6 @@ def test_all_unknown_nodes_are_named_in_one_line(saved, nodes):
     assert len(refused.value.problems) == 1
 
 
-def test_a_prompt_is_taken_as_it_is(saved, nodes):
-    prompt = ui_to_api(saved, nodes)
+def test_the_two_formats_are_told_apart(saved, nodes):
     assert is_ui_format(saved)
-    assert not is_ui_format(prompt)
-    assert to_prompt(copy.deepcopy(prompt), nodes) == prompt
+    assert not is_ui_format(ui_to_api(saved, nodes))

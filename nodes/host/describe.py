@@ -1,0 +1,82 @@
+"""The nodes of the pack as plain values: what a graph may hold, and the words about it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+_LIMITS = ("default", "min", "max", "step", "multiline", "force_input")
+
+
+def describe(schema: Any) -> dict[str, Any]:
+    """A node's schema as a JSON-able dictionary.
+
+    ``id, name, category, description, aliases, is_output``, and of every input and output its
+    id, type, and words; of an input also whether it is optional, its default, range and options.
+    """
+    return {
+        "id": schema.node_id,
+        "name": schema.display_name,
+        "category": schema.category,
+        "description": schema.description,
+        "aliases": list(schema.search_aliases or []),
+        "is_output": bool(schema.is_output_node),
+        "inputs": [_input(declared) for declared in schema.inputs],
+        "outputs": [
+            {
+                "name": output.display_name or output.id or output.get_io_type(),
+                "type": output.get_io_type(),
+                "tooltip": output.tooltip,
+            }
+            for output in schema.outputs
+        ],
+    }
+
+
+def contract(schema: Any) -> dict[str, Any]:
+    """The part of ``describe`` that people's saved workflows depend on: no words, only what fits."""
+    told = describe(schema)
+    for declared in (*told["inputs"], *told["outputs"]):
+        del declared["tooltip"]
+    return {key: told[key] for key in ("id", "is_output", "inputs", "outputs")}
+
+
+def _input(declared: Any) -> dict[str, Any]:
+    told: dict[str, Any] = {"id": declared.id, "type": declared.get_io_type()}
+    told["optional"] = bool(declared.optional)
+    template = getattr(declared, "template", None)
+    if template is not None:
+        told["type"] = "AUTOGROW"
+        told["grows"] = {
+            "type": template.input.get_io_type(),
+            "prefix": template.prefix,
+            "min": template.min,
+            "max": template.max,
+        }
+    for name in _LIMITS:
+        value = getattr(declared, name, None)
+        if value is not None and value is not False:
+            told[name] = value
+    options = getattr(declared, "options", None)
+    if options:
+        told["options"] = [
+            {"key": option.key, "inputs": [_input(inner) for inner in option.inputs]}
+            if hasattr(option, "key")
+            else option
+            for option in options
+        ]
+    told["tooltip"] = declared.tooltip
+    return told
+
+
+def table(nodes: Mapping[str, Any]) -> str:
+    """The nodes in columns: id, name, category, the first sentence about each."""
+    rows = [
+        (told["id"], told["name"], told["category"], told["description"].split(". ")[0].rstrip("."))
+        for told in (describe(node.define_schema()) for node in nodes.values())
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(3)]
+    return "\n".join(
+        "  ".join([*(text.ljust(width) for text, width in zip(row, widths, strict=False)), row[3]])
+        for row in rows
+    )
