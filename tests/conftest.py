@@ -21,6 +21,12 @@ if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton kernels run on the CPU, slowly
 
 
+def pytest_addoption(parser):
+    parser.addoption(
+        "--write-schemas", action="store_true", help="write tests/nodes/schemas.json anew"
+    )
+
+
 @pytest.fixture
 def device():
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")

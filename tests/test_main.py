@@ -245,7 +245,7 @@ def test_wrong_use_is_one_clear_line_and_exit_code_2(arguments):
     )
     assert answer.returncode == 2
     assert "Traceback" not in answer.stderr
-    assert "error:" in answer.stderr
+    assert len(answer.stderr.strip().splitlines()) == 1
 
 
 def test_the_command_line_needs_nothing_but_the_standard_library():

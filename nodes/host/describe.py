@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-_LIMITS = ("default", "min", "max", "step", "multiline", "force_input")
+_LIMITS = ("default", "min", "max", "step", "multiline")
 
 
 def describe(schema: Any) -> dict[str, Any]:
@@ -53,7 +53,8 @@ def _input(declared: Any) -> dict[str, Any]:
             "min": template.min,
             "max": template.max,
         }
-    for name in _LIMITS:
+    is_socket = getattr(declared, "force_input", None)  # then there is no widget to hold a default
+    for name in ("force_input",) if is_socket else _LIMITS:
         value = getattr(declared, name, None)
         if value is not None and value is not False:
             told[name] = value

@@ -329,7 +329,8 @@ def _problems(told: Mapping[str, Any]) -> list[str]:
         for error in node.get("errors", []):
             name = (error.get("extra_info") or {}).get("input_name", "")
             words = ": ".join(part for part in (error.get("message"), error.get("details")) if part)
-            lines.append(f"node {node_id} ({node.get('class_type')}): {name} {words}".strip())
+            head = f"node {node_id} ({node.get('class_type')}):"
+            lines.append(" ".join(part for part in (head, name, words) if part))
     error = told.get("error")
     if not lines and error:
         lines.append(error if isinstance(error, str) else f"{error.get('message', error)}")

@@ -124,3 +124,92 @@ def test_all_unknown_nodes_are_named_in_one_line(saved, nodes):
 def test_the_two_formats_are_told_apart(saved, nodes):
     assert is_ui_format(saved)
     assert not is_ui_format(ui_to_api(saved, nodes))
+
+
+# --- what a node declares, told by /object_info -------------------------------------------------------
+
+SIZES = [
+    "COMFY_DYNAMICCOMBO_V3",
+    {
+        "options": [
+            {"key": "none", "inputs": {"required": {}}},
+            {
+                "key": "by width",
+                "inputs": {
+                    "required": {"width": ["INT", {"default": 512}], "like": ["IMAGE", {}]},
+                    "optional": {"crop": ["COMBO", {"options": ["centre", "off"]}]},
+                },
+            },
+        ]
+    },
+]
+TOLD = {
+    "Resize": {"input": {"required": {"size": SIZES, "name": ["STRING", {}]}}},
+    "Sample": {
+        "input": {
+            "required": {
+                "image": [["a.png"], {"image_upload": True}],
+                "seed": ["INT", {"default": 0}],
+                "box": ["BOUNDING_BOX", {}],
+                "boxes": ["BOUNDING_BOX", {"forceInput": True}],
+                "either": ["BOUNDING_BOX,STRING", {}],
+                "rate": ["FLOAT,INT", {"default": 24.0}],
+                "model": ["MODEL"],
+            },
+            "optional": {"noise": ["INT", {"control_after_generate": True}]},
+        },
+        "input_order": {"required": ["seed", "image", "box", "boxes", "either", "rate", "model"]},
+    },
+    "PreviewAny": {"input": {"required": {"source": ["*", {}]}}},
+}
+
+
+def converted(kind, values, links=(), sockets=()):
+    node = {"id": 1, "type": kind, "widgets_values": values, "inputs": list(sockets)}
+    return ui_to_api({"nodes": [node], "links": list(links)}, TOLD)["1"]["inputs"]
+
+
+def test_an_option_brings_its_widgets_right_behind_it():
+    assert converted("Resize", ["none", "a"]) == {"size": "none", "name": "a"}
+    assert converted("Resize", ["by width", 64, "off", "a"]) == {
+        "size": "by width", "size.width": 64, "size.crop": "off", "name": "a",
+    }  # fmt: skip
+
+
+def test_a_socket_of_an_option_takes_a_link():
+    socket = {"name": "size.like", "link": 5}
+    inputs = converted("Resize", ["by width", 64, "off", "a"], [[5, 3, 0, 1, 1, "IMAGE"]], [socket])
+    assert inputs["size.like"] == ["3", 0]
+
+
+def test_values_saved_by_name_follow_the_option_as_well():
+    assert converted("Resize", {"size": "by width", "size.width": 9}) == {
+        "size": "by width", "size.width": 9, "size.crop": "centre",
+    }  # fmt: skip
+
+
+def test_an_option_that_is_not_there_is_refused():
+    with pytest.raises(GraphError, match="size must be one of none, by width; got 'by height'"):
+        converted("Resize", ["by height", "a"])
+
+
+def test_widgets_that_the_frontend_adds_are_no_inputs():
+    """Seed control behind the seed, four numbers behind a box, the upload button at the end."""
+    box = {"x": 1, "y": 2, "width": 3, "height": 4}
+    inputs = converted("Sample", [7, "randomize", "a.png", box, 1, 2, 3, 4, 25.0, 3, "fixed", "image"])  # fmt: skip
+    assert inputs == {"seed": 7, "image": "a.png", "box": box, "rate": 25.0, "noise": 3}
+
+
+def test_a_display_keeps_what_it_showed_to_itself():
+    assert converted("PreviewAny", [None, "text", False]) == {}
+
+
+def test_a_list_is_written_so_that_nobody_takes_it_for_a_link():
+    assert converted("Resize", ["none", ["1", 0]])["name"] == {"__value__": ["1", 0]}
+
+
+def test_the_words_about_unknown_nodes_are_the_hosts():
+    with pytest.raises(GraphError, match="^no Mystery here$"):
+        ui_to_api(
+            {"nodes": [{"id": 1, "type": "Mystery"}]}, {}, lambda names: f"no {names[0]} here"
+        )
