@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import shutil
 import sys
 from pathlib import Path
 
@@ -16,6 +17,13 @@ assert spec.loader is not None
 package = importlib.util.module_from_spec(spec)
 sys.modules["portrait_loupe"] = package
 spec.loader.exec_module(package)
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+# the last four keep it from calling home
+FLAGS = [
+    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
+    "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
+]  # fmt: skip
 
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton kernels run on the CPU, slowly
@@ -62,3 +70,18 @@ def astronaut() -> torch.Tensor:
     from skimage import data
 
     return torch.from_numpy(data.astronaut().astype(np.float32) / 255)[None]
+
+
+@pytest.fixture(scope="session")
+def browser(tmp_path_factory):
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
+    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
+    if path is None:
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
+    with playwright.sync_playwright() as started:
+        profile = tmp_path_factory.mktemp("profile")
+        context = started.chromium.launch_persistent_context(
+            profile, executable_path=path, args=FLAGS
+        )
+        yield context
+        context.close()

@@ -6,6 +6,7 @@ import asyncio
 import json
 import uuid
 from collections.abc import Coroutine, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import urlsplit
@@ -349,7 +350,12 @@ def _await(work: Coroutine[Any, Any, Any]) -> Any:
                 f"ComfyUI cannot be reached: {error}. Is it running, and is the address right?"
             ) from error
 
-    return asyncio.run(guarded())
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return asyncio.run(guarded())
+    with ThreadPoolExecutor(1) as thread:  # called from within a loop, as in a notebook
+        return thread.submit(asyncio.run, guarded()).result()
 
 
 def _aiohttp() -> Any:

@@ -1,6 +1,5 @@
 """Chromium on a page that stands in for ComfyUI's: only what our scripts touch."""
 
-import shutil
 import threading
 from functools import partial
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
@@ -9,13 +8,6 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-# the last four keep it from calling home
-FLAGS = [
-    "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run",
-    "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
-]  # fmt: skip
-
 PAGE = """<!doctype html><meta charset="utf-8"><title>harness</title><body></body>"""
 APP = """
 export const app = {
@@ -42,21 +34,6 @@ class Harness(SimpleHTTPRequestHandler):
 
     def log_message(self, *arguments):
         pass
-
-
-@pytest.fixture(scope="session")
-def browser(tmp_path_factory):
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
-    if path is None:
-        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
-    with playwright.sync_playwright() as started:
-        profile = tmp_path_factory.mktemp("profile")
-        context = started.chromium.launch_persistent_context(
-            profile, executable_path=path, args=FLAGS
-        )
-        yield context
-        context.close()
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Reading a workflow, setting its values, finding its pictures, running it on the stand-in."""
 
+import contextlib
 import copy
 import json
 from pathlib import Path
@@ -114,10 +115,8 @@ def test_a_mangled_workflow_is_refused_or_runs_but_never_a_bare_traceback(
     ]
     node, key = spots[(change * 7) % len(spots)]
     node[key] = strange[change % len(strange)]
-    try:
+    with contextlib.suppress(Refusal, GraphError):
         workflow_of(mangled, tmp_path).prompt(host)
-    except (Refusal, GraphError) as refused:
-        assert str(refused)
 
 
 # --- values ----------------------------------------------------------------------------------------

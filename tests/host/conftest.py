@@ -1,0 +1,155 @@
+"""A real ComfyUI with the pack installed as users install it, twice.
+
+``COMFYUI_PATH`` names a checkout and ``COMFYUI_PYTHON`` an interpreter with its requirements; without
+the first, all tests here skip. Two hosts run, each on loopback with a throw-away base directory:
+
+- ``clone``: what git clone gives, in a folder with hyphens
+- ``zip``: what the registry's zip holds, in a folder with a dot
+
+Each has another frontend where the checkout is one of those we support by name.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from portrait_loupe.nodes.host import launch
+from portrait_loupe.nodes.host.runner import SAMPLES
+from portrait_loupe.nodes.host.server import Server
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTEFACTS = ROOT / "artefacts"
+FRONTENDS = {"0.23.0": ("1.44.19",), "0.33.0": ("1.49.6", "1.58.1")}  # else the one it asks for
+FOLDERS = {"clone": "ComfyUI-Portrait-Loupe", "zip": "portrait.loupe-0.1"}
+BROKEN = "broken.on-purpose"  # shows that the search of the log finds what it looks for
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if Path(item.path).is_relative_to(Path(__file__).parent):
+            item.add_marker(pytest.mark.comfyui)
+
+
+@dataclass(frozen=True)
+class Host:
+    """A ComfyUI that runs for the tests."""
+
+    started: launch.Started
+    server: Server
+    folder: str  # of the pack in custom_nodes
+    version: str
+    frontend: str
+
+    @property
+    def pack(self) -> Path:
+        return self.started.base / "custom_nodes" / self.folder
+
+    @property
+    def name(self) -> str:
+        return f"comfyui-{self.version}-frontend-{self.frontend}"
+
+
+@pytest.fixture(scope="session")
+def checkout() -> Path:
+    path = os.environ.get("COMFYUI_PATH")
+    if not path:
+        pytest.skip("COMFYUI_PATH names no ComfyUI: nothing to run the pack in")
+    why_not = launch.why_no_checkout(Path(path))
+    if why_not:
+        pytest.fail(why_not)
+    return Path(path)
+
+
+@pytest.fixture(scope="session")
+def version(checkout) -> str:
+    """As ComfyUI's ``comfyui_version.py`` has it."""
+    found = re.search(r'"(\d+\.\d+\.\d+)"', (checkout / "comfyui_version.py").read_text("utf-8"))
+    assert found, "comfyui_version.py names no version"
+    return found[1]
+
+
+@pytest.fixture(scope="session", params=["clone", "zip"])
+def host(request, checkout, version, tmp_path_factory):
+    """ComfyUI with the pack, and with a pack that is broken on purpose."""
+    base = tmp_path_factory.mktemp(f"comfyui-{request.param}")
+    packs, folder = base / "custom_nodes", FOLDERS[request.param]
+    copy_files(tracked(shipped_only=request.param == "zip"), packs / folder)
+    (packs / BROKEN).mkdir()
+    (packs / BROKEN / "__init__.py").write_text(
+        "async def comfy_entrypoint():\n    raise RuntimeError('on purpose')\n", "utf-8"
+    )
+    (packs / f"{BROKEN}-too").mkdir()
+    (packs / f"{BROKEN}-too" / "__init__.py").write_text("import nothing_of_this_name\n", "utf-8")
+    frontends = FRONTENDS.get(version, ())
+    frontend = frontends[-1 if request.param == "zip" else 0] if frontends else "of its own"
+    arguments = ["--cpu"]
+    if frontends:
+        arguments += ["--front-end-root", str(frontend_files(frontend, request.config.cache))]
+    settings = base / "user" / "default" / "comfy.settings.json"
+    settings.parent.mkdir(parents=True)
+    settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.Minimap.Visible": false}', "utf-8")
+    python = launch.python_of(checkout)
+    with launch.comfyui(checkout, python, base, arguments=arguments) as started:
+        yield Host(started, Server(started.url), folder, version, frontend)
+
+
+@pytest.fixture
+def portraits(hopper, tmp_path) -> Path:
+    """A folder with the pictures that the shipped workflows load."""
+    picture = Image.fromarray((hopper[0] * 255).round().byte().numpy())
+    for name in SAMPLES:
+        picture.save(tmp_path / name)
+    return tmp_path
+
+
+def tracked(*, shipped_only: bool) -> list[str]:
+    """The files that git tracks; less those of .comfyignore where the registry would leave them out."""
+    if shutil.which("git") is None or not (ROOT / ".git").exists():
+        pytest.skip("no git repository here: what would be installed is not known")
+    listed = git("ls-files", "-z").split("\0")
+    files = {name for name in listed if name and (ROOT / name).is_file()}
+    if shipped_only:  # .comfyignore is written as .gitignore is
+        ignored = git(
+            "-c", "core.excludesFile=.comfyignore", "check-ignore", "--no-index", "-z", "--stdin",
+            words="\0".join(files),
+        )  # fmt: skip
+        files -= set(ignored.split("\0"))
+    return sorted(files)
+
+
+def git(*arguments: str, words: str | None = None) -> str:
+    done = subprocess.run(
+        ["git", *arguments], cwd=ROOT, input=words, capture_output=True, text=True, timeout=60
+    )
+    assert done.returncode in (0, 1), done.stderr  # 1: nothing is ignored
+    return done.stdout
+
+
+def copy_files(names: list[str], target: Path) -> None:
+    for name in names:
+        (target / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(ROOT / name, target / name)
+
+
+def frontend_files(frontend: str, cache: pytest.Cache) -> Path:
+    """The files of a frontend, from PyPI the first time."""
+    folder = cache.mkdir("comfyui-frontends") / frontend
+    static = folder / "comfyui_frontend_package" / "static"
+    if not (static / "index.html").exists():
+        done = subprocess.run(
+            [sys.executable, "-m", "pip", "install", "--quiet", "--no-deps", "--upgrade", "--target",
+             str(folder), f"comfyui-frontend-package=={frontend}"],
+            capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+        if done.returncode:
+            pytest.skip(f"frontend {frontend} is not to be had: {done.stderr.strip()[-300:]}")
+    return static
