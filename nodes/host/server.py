@@ -17,6 +17,7 @@ from .standin.graph import GraphError, NodeError, Prompt, Results, is_link
 FOLDER = "portrait-loupe"  # within the server's input folder, so that no file of the user's is met
 _SHOWN = ("STRING", "INT", "FLOAT", "BOOLEAN")
 _READER = "loupe_reads"  # nodes added to read what an output holds
+_HISTORY_TRIES = 200  # of 50 ms
 _QUIET_SECONDS = 20.0  # after so long without a word the history is asked whether it is over
 
 
@@ -126,8 +127,17 @@ class Server:
                     await self._cancel(session, ticket)
                     raise
                 seconds = asyncio.get_running_loop().time() - started
-            told = (await self._json(session, f"/history/{ticket}")).get(ticket, {})
-            return await self._gather(session, prompt, told.get("outputs", {}), output, seconds)
+            shown = await self._shown(session, ticket)
+            return await self._gather(session, prompt, shown, output, seconds)
+
+    async def _shown(self, session: Any, ticket: str) -> Mapping[str, Any]:
+        """What the nodes showed. The end of a run is told before the history has it."""
+        for _ in range(_HISTORY_TRIES):
+            told = (await self._json(session, f"/history/{ticket}")).get(ticket)
+            if told:
+                return told.get("outputs", {})
+            await asyncio.sleep(0.05)
+        raise HostError(f"{self.url} has run the graph, but its history does not hold it")
 
     def _readers(self, prompt: Prompt) -> dict[str, dict[str, Any]]:
         """A node behind each text or number that the graph makes anyway, to read it.
@@ -152,7 +162,7 @@ class Server:
         waiting = [
             node_id
             for node_id, node in prompt.items()
-            if self.nodes.get(node["class_type"], {}).get("output_node")
+            if self.nodes.get(node.get("class_type"), {}).get("output_node")
         ]
         while waiting:
             node_id = waiting.pop()

@@ -96,7 +96,9 @@ def host(request, checkout, version, tmp_path_factory):
         arguments += ["--front-end-root", str(frontend_files(frontend, request.config.cache))]
     settings = base / "user" / "default" / "comfy.settings.json"
     settings.parent.mkdir(parents=True)
-    settings.write_text('{"Comfy.TutorialCompleted": true, "Comfy.Minimap.Visible": false}', "utf-8")
+    settings.write_text(
+        '{"Comfy.TutorialCompleted": true, "Comfy.Minimap.Visible": false}', "utf-8"
+    )
     python = launch.python_of(checkout)
     with launch.comfyui(checkout, python, base, arguments=arguments) as started:
         yield Host(started, Server(started.url), folder, version, frontend)

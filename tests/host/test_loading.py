@@ -69,9 +69,7 @@ def test_the_template_dialog_is_told_of_every_workflow_and_gets_its_picture(host
 
 
 def test_the_browser_gets_our_scripts_once(host):
-    scripts = [
-        path for path in json.loads(get(host, "/extensions")) if f"/{host.folder}/" in path
-    ]
+    scripts = [path for path in json.loads(get(host, "/extensions")) if f"/{host.folder}/" in path]
     assert sorted(scripts) == sorted(
         f"/extensions/{host.folder}/{path.relative_to(ROOT / 'web').as_posix()}"
         for path in ROOT.glob("web/**/*.js")

@@ -1,8 +1,8 @@
 """Pictures in and out of the stand-in host: the four nodes of ComfyUI that a graph of ours needs.
 
-8-bit PNG is the format in which both hosts agree to the bit. Other formats decode as Pillow
-decodes them: CMYK is brought to RGB, animations give their first frame. Files of 16 bits and more
-are refused, because Pillow would cut them to white.
+RGB and RGBA PNG of 8 bits is where both hosts agree to the bit; grey PNG differs by one step. Other
+formats decode as Pillow decodes them, and ComfyUI with PyAV: CMYK is brought to RGB, animations
+give their first frame. Files above 8 bits are refused, because Pillow would cut them to white.
 """
 
 from __future__ import annotations
