@@ -73,15 +73,13 @@ def astronaut() -> torch.Tensor:
 
 
 @pytest.fixture(scope="session")
-def browser(tmp_path_factory):
+def browser():
+    """Chromium; ``new_page`` opens a page with nothing stored."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
     path = next((found for name in BROWSERS if (found := shutil.which(name))), None)
     if path is None:
         pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
     with playwright.sync_playwright() as started:
-        profile = tmp_path_factory.mktemp("profile")
-        context = started.chromium.launch_persistent_context(
-            profile, executable_path=path, args=FLAGS
-        )
-        yield context
-        context.close()
+        opened = started.chromium.launch(executable_path=path, args=FLAGS)
+        yield opened
+        opened.close()

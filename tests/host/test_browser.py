@@ -1,0 +1,254 @@
+"""What a user sees: the shipped workflows in ComfyUI's own page, in both renderers.
+
+Screenshots lie in ``artefacts/``; look at them.
+"""
+
+import json
+import re
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from portrait_loupe.nodes.host.runner import SAMPLES
+from portrait_loupe.nodes.host.workflow import ui_to_api
+
+ROOT = Path(__file__).resolve().parents[2]
+ARTEFACTS = ROOT / "artefacts"
+SHIPPED = sorted(ROOT.glob("workflows/*.json"))
+OURS = re.compile("loupe", re.IGNORECASE)  # in the words, the address or the stack of an error
+TRANSLATION = re.compile(
+    r"404.*/docs/\w+/\w+\.md"
+)  # of a help page: asked for before the page itself
+
+LOAD = "async ([graph, name]) => { await app.loadGraphData(graph, true, true, name); }"
+QUEUE = """
+async () => {
+  const done = new Promise((resolve) => {
+    app.api.addEventListener('execution_success', () => resolve('success'), { once: true });
+    app.api.addEventListener('execution_error', (event) => resolve(event.detail.exception_message), { once: true });
+    setTimeout(() => resolve('nothing for two minutes'), 120000);
+  });
+  await app.queuePrompt(0, 1);
+  return await done;
+}
+"""
+# ids of output nodes, and whether each shows a picture that has pixels
+SHOWN = """
+() => app.graph._nodes.filter((node) => ['SaveImage', 'PreviewImage'].includes(node.type)).map((node) => {
+  const drawn = (node.imgs ?? []).map((image) => image.naturalWidth);
+  const element = document.querySelector(`[data-node-id="${node.id}"]`);
+  const elements = [...(element?.querySelectorAll('img') ?? [])].map((image) => image.naturalWidth);
+  return [...drawn, ...elements].some((width) => width > 0);
+})
+"""
+
+
+@pytest.fixture(params=["classic", "nodes2"])
+def page(request, host, browser, hopper):
+    """ComfyUI's page in one of its renderers; an error of ours on its console fails the test."""
+    from PIL import Image
+
+    for name in SAMPLES:
+        Image.fromarray((hopper[0] * 255).round().byte().numpy()).save(
+            host.started.base / "input" / name
+        )
+    setting = f"{host.started.url}/settings/Comfy.VueNodes.Enabled"
+    body = json.dumps(request.param == "nodes2").encode()
+    urllib.request.urlopen(urllib.request.Request(setting, body, method="POST"), timeout=30).close()
+    opened, errors = browser.new_page(viewport={"width": 1900, "height": 1000}), []
+    opened.on("console", lambda line: errors.append(told(line)) if line.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(f"{error} {error.stack}"))
+    opened.goto(host.started.url)
+    opened.wait_for_function("() => window.app?.extensionManager && window.app?.canvas?.graph")
+    opened.wait_for_timeout(2500)  # its start-up goes on for a while
+    opened.renderer = request.param
+    yield opened
+    opened.close()
+    assert [error for error in errors if OURS.search(error) and not TRANSLATION.search(error)] == []
+
+
+def told(line) -> str:
+    """A line of the console with where it comes from."""
+    return f"{line.text} {line.location.get('url', '')}"
+
+
+@pytest.fixture
+def picture(page, host, request):
+    """Save what the page shows as an artefact."""
+
+    def save(name: str):
+        ARTEFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=ARTEFACTS / f"{host.name}-{page.renderer}-{name}.png")
+
+    return save
+
+
+def missing(page) -> list[str]:
+    """Types of nodes on the canvas that the page does not know."""
+    return page.evaluate(
+        "() => app.graph._nodes.map((node) => node.type).filter((type) => !(type in LiteGraph.registered_node_types))"
+    )
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_it_opens_from_the_template_dialog_runs_and_shows_its_pictures(host, page, picture, path):
+    page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text(host.folder).first.click()
+    card = dialog.get_by_text(path.stem).first
+    card.wait_for()
+    page.wait_for_timeout(1000)
+    picture(f"{path.stem}-dialog")
+    card.click()
+    wanted = sorted(str(node["id"]) for node in json.loads(path.read_text("utf-8"))["nodes"])
+    page.wait_for_function("(count) => app.graph._nodes.length === count", arg=len(wanted))
+    page.wait_for_timeout(1000)
+    assert sorted(page.evaluate("() => app.graph._nodes.map((node) => String(node.id))")) == wanted
+    assert missing(page) == []
+    assert page.evaluate(QUEUE) == "success"
+    page.wait_for_timeout(1500)
+    page.keyboard.press(".")  # fit the graph into the view
+    page.wait_for_timeout(1000)
+    picture(path.stem)
+    shown = page.evaluate(SHOWN)
+    assert shown
+    assert all(shown)
+    reports = page.locator(".portraitloupe-report").all_inner_texts()
+    assert any("px between the eyes" in report for report in reports)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_our_converter_asks_for_what_the_page_asks_for(host, page, path):
+    saved = json.loads(path.read_text("utf-8"))
+    page.evaluate(LOAD, [saved, path.stem])
+    assert page.evaluate(PROMPT_BARE) == ui_to_api(saved, host.server.nodes)
+
+
+PROMPT_BARE = """
+async () => Object.fromEntries(Object.entries((await app.graphToPrompt()).output)
+  .map(([id, node]) => [id, { class_type: node.class_type, inputs: node.inputs }]))
+"""
+# Core nodes with every kind of widget: seeds, uploads, combos in combos, sockets that grow
+WIDGETS = (
+    "LoadImage", "LoadImageMask", "KSampler", "KSamplerAdvanced", "EmptyImage", "CLIPTextEncode",
+    "ImageScale", "BatchImagesNode", "PreviewAny", "SaveImage", "ImageBlend", "ImageCropV2",
+    "PrimitiveBoolean", "PrimitiveBoundingBox", "LTXVEmptyLatentAudio", "DrawBBoxes",
+    "LoupeFindFaces", "LoupePlanCrop", "LoupeCompare",
+)  # fmt: skip
+ADD = """
+async (types) => {
+  app.graph.clear();
+  for (const type of types) app.graph.add(LiteGraph.createNode(type));
+  await new Promise((resolve) => setTimeout(resolve, 500));
+  return app.graph.serialize();
+}
+"""
+
+
+def test_our_converter_knows_every_kind_of_widget(host, page):
+    """New nodes as the page makes and saves them, converted by both."""
+    saved = page.evaluate(ADD, [name for name in WIDGETS if name in host.server.nodes])
+    assert page.evaluate(PROMPT_BARE) == ui_to_api(saved, host.server.nodes)
+
+
+def test_our_converter_knows_every_option_of_a_dynamic_combo(host, page):
+    options = host.server.nodes["ResizeImageMaskNode"]["input"]["required"]["resize_type"][1]
+    keys = [option["key"] for option in options["options"]]
+    page.evaluate("() => { app.graph.clear(); }")
+    saved = page.evaluate(
+        """
+        async (keys) => {
+          for (const key of keys) {
+            const node = LiteGraph.createNode('ResizeImageMaskNode');
+            app.graph.add(node);
+            node.widgets.find((widget) => widget.name === 'resize_type').value = key;
+          }
+          await new Promise((resolve) => setTimeout(resolve, 500));
+          return app.graph.serialize();
+        }
+        """,
+        keys,
+    )
+    asked = page.evaluate(PROMPT_BARE)
+    assert sorted(node["inputs"]["resize_type"] for node in asked.values()) == sorted(keys)
+    assert asked == ui_to_api(saved, host.server.nodes)
+
+
+def test_sockets_that_grow_are_linked_by_name(host, page):
+    """Made from a prompt as the page makes it, saved, and converted back."""
+    prompt = {
+        "1": {"class_type": "LoadImage", "inputs": {"image": "portrait_a.png"}},
+        "2": {"class_type": "BatchImagesNode", "inputs": {"images.image0": ["1", 0], "images.image1": ["1", 0], "images.image2": ["1", 0]}},
+        "3": {"class_type": "PreviewImage", "inputs": {"images": ["2", 0]}},
+    }  # fmt: skip
+    page.evaluate("async (prompt) => { await app.loadApiJson(prompt, 'grows'); }", prompt)
+    page.wait_for_timeout(1000)
+    saved = page.evaluate("() => app.graph.serialize()")
+    asked = page.evaluate(PROMPT_BARE)
+    batch = next(node for node in asked.values() if node["class_type"] == "BatchImagesNode")
+    assert {f"images.image{index}" for index in range(3)} <= set(batch["inputs"])
+    assert asked == ui_to_api(saved, host.server.nodes)
+
+
+def test_a_saved_plate_dropped_on_the_page_opens_its_graph(host, page, picture, portraits):
+    """Made by the stand-in, opened by ComfyUI."""
+    import base64
+
+    from portrait_loupe.nodes.extension import NODES
+    from portrait_loupe.nodes.host.runner import StandIn, pictures_for, place, read_workflow
+
+    standin = StandIn({node.define_schema().node_id: node for node in NODES})
+    workflow = read_workflow(SHIPPED[0])
+    prompt = workflow.prompt(standin)
+    place(prompt, pictures_for(prompt, [], standin, portraits / "x.json"), standin)
+    (plate,) = standin.run(prompt, portraits / "out", workflow=workflow.saved).files
+    page.evaluate(
+        """
+        async (content) => {
+          const blob = await (await fetch(`data:image/png;base64,${content}`)).blob();
+          await app.handleFile(new File([blob], 'plate.png', { type: 'image/png' }));
+        }
+        """,
+        base64.b64encode(plate.read_bytes()).decode(),
+    )
+    count = len(workflow.saved["nodes"])
+    page.wait_for_function("(count) => app.graph._nodes.length === count", arg=count)
+    assert missing(page) == []
+
+
+def test_what_a_node_refuses_is_shown_in_its_own_words(host, page, picture):
+    prompt = {
+        "1": {"class_type": "EmptyImage", "inputs": {"width": 256, "height": 256, "batch_size": 1, "color": 8421504}},
+        "2": {"class_type": "LoupeFindFaces", "inputs": {"image": ["1", 0], "backend": "auto", "eyes": ""}},
+        "3": {"class_type": "PreviewAny", "inputs": {"source": ["2", 3]}},
+    }  # fmt: skip
+    page.evaluate("async (prompt) => { await app.loadApiJson(prompt, 'refused'); }", prompt)
+    page.wait_for_timeout(1000)
+    words = page.evaluate(QUEUE)
+    page.wait_for_timeout(1000)
+    picture("refused")
+    assert "eyes" in words  # the way out that the node names
+    assert "Traceback" not in words
+
+
+def test_the_help_page_opens_beside_the_node(host, page, picture):
+    """The first sentence of the page, which the schema does not hold."""
+    name = "LoupeLens"
+    page.evaluate(
+        """
+        (type) => {
+          app.graph.clear();
+          const node = LiteGraph.createNode(type);
+          node.pos = [900, 200];
+          app.graph.add(node);
+          app.canvas.selectNode(node);
+        }
+        """,
+        name,
+    )
+    page.wait_for_timeout(600)
+    page.locator('[data-testid="info-button"], button[aria-label*="nfo"]').first.click()
+    words = re.findall(r"[\w ,]{20,}", (ROOT / f"web/docs/{name}.md").read_text("utf-8"))[0].strip()
+    page.get_by_text(words).first.wait_for()
+    picture("help")
