@@ -26,6 +26,7 @@ Say = Callable[[str], None]
 _PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 _RECORD = "run.json"
 _FAILED, _MISUSED = 1, 2
+_FEW_STEPS = 4  # not worth a bar
 
 
 def nodes_command(ours: Mapping[str, Any], options: Namespace, say: Say) -> int:
@@ -118,7 +119,7 @@ class _Job:
     def fingerprint(self, extra: Sequence[Path]) -> str:
         """What a run depends on: the host, the graph with its values, the pictures' content."""
         digest = hashlib.sha256()
-        digest.update(json.dumps([self.host.label, self._prompt], sort_keys=True).encode())
+        digest.update(json.dumps([self.host.kind, self._prompt], sort_keys=True).encode())
         for node_id, file in self._pictures(extra).items():
             digest.update(node_id.encode() + hashlib.sha256(file.read_bytes()).digest())
         return digest.hexdigest()
@@ -161,7 +162,7 @@ def _watching(say: Say | None) -> Iterator[Watch]:
             say(f"  {title}")
 
     def steps(node_id: str, done: int, total: int) -> None:
-        if say and not bars:
+        if say and not bars and total > _FEW_STEPS:
             bars.append(tqdm(total=total, leave=False))
         for bar in bars:
             bar.update(done - bar.n)

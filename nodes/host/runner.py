@@ -31,7 +31,14 @@ class Host(Protocol):
     nodes: Mapping[str, Any]
 
     @property
-    def label(self) -> str: ...
+    def kind(self) -> str:
+        """The software; the same wherever it runs."""
+        ...
+
+    @property
+    def label(self) -> str:
+        """The software and where it runs."""
+        ...
 
     def refusal_of(self, unknown: list[str]) -> str: ...
 
@@ -52,7 +59,7 @@ class StandIn:
     ours : mapping of class type to node class
     """
 
-    label = "the stand-in host"
+    kind = label = "the stand-in host"
     refusal_of = staticmethod(graph.refusal_of)
 
     def __init__(self, ours: Mapping[str, Any]):

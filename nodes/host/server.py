@@ -46,8 +46,12 @@ class Server:
         self.version: str = str(told.get("comfyui_version", "of an unknown version"))
 
     @property
+    def kind(self) -> str:
+        return f"ComfyUI {self.version}"
+
+    @property
     def label(self) -> str:
-        return f"ComfyUI {self.version} at {self.url}"
+        return f"{self.kind} at {self.url}"
 
     def refusal_of(self, unknown: list[str]) -> str:
         """The one line about nodes that this ComfyUI does not have."""

@@ -233,7 +233,9 @@ def test_what_a_node_refuses_is_shown_in_its_own_words(host, page, picture):
 
 
 def test_the_help_page_opens_beside_the_node(host, page, picture):
-    """The first sentence of the page, which the schema does not hold."""
+    """Words of the page that the schema, of which a page is made where there is none, does not hold."""
+    if "." in host.folder:
+        pytest.skip("frontends look for the help of a folder with a dot at another address")
     name = "LoupeLens"
     page.evaluate(
         """
@@ -249,6 +251,8 @@ def test_the_help_page_opens_beside_the_node(host, page, picture):
     )
     page.wait_for_timeout(600)
     page.locator('[data-testid="info-button"], button[aria-label*="nfo"]').first.click()
-    words = re.findall(r"[\w ,]{20,}", (ROOT / f"web/docs/{name}.md").read_text("utf-8"))[0].strip()
+    sentences = re.findall(r"[\w ,]{25,}", (ROOT / f"web/docs/{name}.md").read_text("utf-8"))
+    known = json.dumps(host.server.nodes[name])
+    words = next(words.strip() for words in sentences if words.strip() not in known)
     page.get_by_text(words).first.wait_for()
     picture("help")

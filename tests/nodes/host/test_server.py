@@ -141,6 +141,7 @@ def server(fake):
 
 def test_it_says_who_it_is_and_what_it_knows(server, fake):
     assert server.label == f"ComfyUI 9.9.9 at {fake.url}"
+    assert server.kind == "ComfyUI 9.9.9"  # by which a batch knows what it has done already
     assert server.has_picture("known.png")
     assert not server.has_picture("other.png")
     assert "lacks KSampler" in server.refusal_of(["KSampler"])
