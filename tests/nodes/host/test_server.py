@@ -5,6 +5,7 @@ tests/host talks to a real one. This one speaks as much of its interface as a ru
 
 import asyncio
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -296,6 +297,16 @@ def test_only_what_the_graph_makes_anyway_is_read(server, fake, tmp_path):
     assert readers == {f"loupe_reads_{node}_{index}" for node in "134" for index in (0, 1)}
 
 
+def test_it_can_be_asked_from_within_a_loop(fake):
+    """As in a notebook."""
+
+    async def ask():
+        return Server(fake.url).label
+
+    with ThreadPoolExecutor(1) as thread:
+        assert thread.submit(asyncio.run, ask()).result(30).startswith("ComfyUI 9.9.9")
+
+
 def test_stopping_takes_the_prompt_back(server, fake, tmp_path):
     """Ctrl-C arrives as a cancellation."""
     fake.events, fake.history = [], False
@@ -309,5 +320,6 @@ def test_stopping_takes_the_prompt_back(server, fake, tmp_path):
         with pytest.raises(asyncio.CancelledError):
             await run
 
-    asyncio.run(stopped())
+    with ThreadPoolExecutor(1) as thread:  # a browser of another test may hold this thread's loop
+        thread.submit(asyncio.run, stopped()).result(30)
     assert ("/interrupt", {"prompt_id": "t"}) in fake.cancelled
