@@ -62,7 +62,14 @@ class Face:
     """Pupil centres, pixels; first the one that is on the left when the face stands upright."""
     score: float = 1.0
     """The backend's own confidence: votes for the embedded detector (12 is sure of one
-    face, 30 of one among several), 1 for what the user gave."""
+    face, 30 of one among several), 1 for what the user gave, 0..1 for networks."""
+    points: tuple[Point, ...] = ()
+    """What else the backend knows, pixels: nothing, the five points of a network (both pupils, the
+    nose's tip, both corners of the mouth, in this order), or the 468 or 478 of the face mesh."""
+    yaw_deg: float | None = None
+    """How far the head is turned to its side, degrees; None where the backend does not know."""
+    pitch_deg: float | None = None
+    """How far it is raised (positive) or lowered, degrees; None where the backend does not know."""
 
     def __post_init__(self) -> None:
         if not all(isfinite(value) for eye in self.eyes for value in eye):
@@ -94,6 +101,13 @@ class Face:
         ux, uy = x2 - x1, y2 - y1  # one IOD along the eye line, px
         cx, cy = self.centre
         return (cx + u * ux - v * uy, cy + u * uy + v * ux)
+
+    def from_image(self, point: Point) -> Point:
+        """A point in pixels, in the face's own coordinates (u, v), inter-ocular distances."""
+        (x1, y1), (x2, y2) = self.eyes
+        ux, uy = x2 - x1, y2 - y1
+        dx, dy = point[0] - self.centre[0], point[1] - self.centre[1]
+        return ((dx * ux + dy * uy) / self.iod**2, (dy * ux - dx * uy) / self.iod**2)
 
     @property
     def box(self) -> Box:
@@ -134,6 +148,9 @@ class Faces:
                         "roll_deg": round(face.roll_deg, 2),
                         "box": {key: round(value, 3) for key, value in asdict(face.box).items()},
                         "score": round(face.score, 3),
+                        "yaw_deg": None if face.yaw_deg is None else round(face.yaw_deg, 2),
+                        "pitch_deg": None if face.pitch_deg is None else round(face.pitch_deg, 2),
+                        "points": [[round(c, 3) for c in point] for point in face.points],
                     }
                     for face in frame
                 ]

@@ -39,15 +39,36 @@ class CropPlan:
     output_size: tuple[int, int]
     """Width and height of every crop after scaling, pixels."""
     faces: tuple[Face, ...]
-    """The face that each crop frames."""
+    """The face that each crop frames; of several in one crop, the smallest."""
     preset: str
     model: str
-    version: int = 1
+    picture_of: tuple[int, ...] = ()
+    """The picture, counted from 0, that each crop is cut from. Empty: crop i from picture i, or the
+    only crop from every picture."""
+    angles_deg: tuple[float, ...] = ()
+    """How far each crop is turned about its centre, clockwise as seen, so that the eyes stand level.
+    Empty: none is turned, and each is whole pixels of the source."""
+    version: int = 2
 
     @property
     def scales(self) -> tuple[float, ...]:
         """Output pixels per source pixel, for each crop; the same on both axes."""
         return tuple(self.output_size[0] / crop.width for crop in self.crops)
+
+    def assigned(self, batch: int) -> list[tuple[int, int]]:
+        """Every crop of a batch of so many pictures, as (picture, index of its crop), in order.
+
+        A plan for one picture serves each of a batch.
+        """
+        if not self.picture_of:
+            return [(picture, picture % len(self.crops)) for picture in range(batch)]
+        if max(self.picture_of) == 0:
+            return [(picture, crop) for picture in range(batch) for crop in range(len(self.crops))]
+        return [(picture, crop) for crop, picture in enumerate(self.picture_of)]
+
+    def angle_deg(self, crop: int) -> float:
+        """How far a crop is turned, degrees clockwise as seen."""
+        return self.angles_deg[crop] if self.angles_deg else 0.0
 
     @property
     def iod_model_px(self) -> float:
@@ -68,6 +89,8 @@ class CropPlan:
             "source_size": list(self.source_size),
             "output_size": list(self.output_size),
             "crops": [[crop.x, crop.y, crop.width, crop.height] for crop in self.crops],
+            "picture_of": list(self.picture_of),
+            "angles_deg": [round(angle, 3) for angle in self.angles_deg],
             "eyes": [[list(eye) for eye in face.eyes] for face in self.faces],
             "iod_model_px": round(self.iod_model_px, 2),
             "latents_per_eye": round(self.latents_per_eye, 2),

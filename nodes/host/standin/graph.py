@@ -18,6 +18,7 @@ _CASTS: dict[str, Callable[[Any], Any]] = {
     "INT": int,
     "FLOAT": float,
     "STRING": str,
+    "BOOLEAN": bool,
 }
 
 

@@ -85,9 +85,11 @@ def Custom(io_type: str) -> Any:
 AnyType = Custom("*")
 Image = Custom("IMAGE")
 Mask = Custom("MASK")
+Vae = Custom("VAE")
 Int = _type("INT", NumberInput)
 Float = _type("FLOAT", NumberInput)
 String = _type("STRING", StringInput)
+Boolean = _type("BOOLEAN", WidgetInput)
 Combo = _type("COMBO", ComboInput)
 BoundingBox = _type("BOUNDING_BOX", WidgetInput)
 

@@ -211,7 +211,7 @@ def test_a_picture_without_a_face_is_named():
 
 def test_a_plan_as_json_is_plain_values():
     plain = json.loads(json.dumps(plan_crops(faces(FACE), "headshot", "SDXL").as_json()))
-    assert plain["version"] == 1
+    assert plain["version"] == 2
     assert len(plain["crops"][0]) == 4
 
 
