@@ -10,7 +10,7 @@ from PIL import Image, ImageDraw
 from torch import Tensor
 
 from ..typography import font
-from .faces import Box, Face
+from .faces import Box, Face, Point
 from .plan import CropPlan
 
 _MARK = (255, 196, 0)
@@ -40,23 +40,52 @@ def draw_faces(pictures: Tensor, frames: Sequence[Sequence[Face]]) -> Tensor:
 
 
 def draw_plan(pictures: Tensor, plan: CropPlan) -> Tensor:
-    """The crop bright over the dimmed picture, with the face's pupils.
+    """The crops bright over the dimmed picture, with what they frame.
 
-    Same shapes as :func:`draw_faces`.
+    Same shapes as :func:`draw_faces`. Of a crop that sticks out the part in the picture is drawn.
     """
+    crops_of: dict[int, list[int]] = {}
+    for picture, crop in plan.assigned(len(pictures)):
+        crops_of.setdefault(picture, []).append(crop)
+    outlines = {
+        crop: [plan.to_source(crop, corner) for corner in _corners(*plan.output_size)]
+        for crop in range(len(plan.crops))
+    }
     dimmed = pictures * _DIM
-    for index, picture in enumerate(pictures):
-        crop = plan.crops[index % len(plan.crops)]
-        rows, columns = slice(int(crop.y), int(crop.bottom)), slice(int(crop.x), int(crop.right))
-        dimmed[index, rows, columns] = picture[rows, columns]
+    for picture, crops in crops_of.items():
+        for crop in crops:
+            inside = _inside(outlines[crop], pictures.shape[2], pictures.shape[1])
+            dimmed[picture] = torch.where(
+                inside.to(pictures.device)[..., None], pictures[picture], dimmed[picture]
+            )
 
     def draw(pen: ImageDraw.ImageDraw, index: int, line: int) -> None:
-        crop, face = plan.crops[index % len(plan.crops)], plan.faces[index % len(plan.faces)]
-        _box(pen, crop, line)
-        _pupils(pen, face, line)
-        _caption(pen, crop, f"{plan.preset} -> {plan.output_size[0]}x{plan.output_size[1]}", line)
+        for crop in crops_of.get(index, []):
+            outline = outlines[crop]
+            # the last pixel is inside: Pillow's lines run through the middle of pixels
+            pen.polygon([(x - 0.5, y - 0.5) for x, y in outline], outline=_MARK, width=line)
+            for face in plan.faces_in(crop):
+                _pupils(pen, face, line)
+            if plan.subjects:
+                _box(pen, plan.subjects[crop], line)
+            text = f"{plan.preset} -> {plan.output_size[0]}x{plan.output_size[1]}"
+            _caption(pen, plan.crops[crop], text, line)
 
     return _over(dimmed, draw)
+
+
+def _corners(width: float, height: float) -> list[Point]:
+    return [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
+
+
+def _inside(outline: Sequence[Point], width: int, height: int) -> Tensor:
+    """(height, width), bool: the pixels whose centre lies in a convex outline, clockwise as seen."""
+    x = torch.arange(width, dtype=torch.float64) + 0.5
+    y = torch.arange(height, dtype=torch.float64)[:, None] + 0.5
+    inside = torch.ones(height, width, dtype=torch.bool)
+    for (ax, ay), (bx, by) in zip(outline, [*outline[1:], outline[0]], strict=True):
+        inside &= (bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0
+    return inside
 
 
 def _over(pictures: Tensor, draw: Callable[[ImageDraw.ImageDraw, int, int], None]) -> Tensor:

@@ -1,31 +1,29 @@
-"""Which crop shows a face best, and at which size of the diffusion model.
+"""Plans of crops: which part of each picture, at which size of the diffusion model.
 
-A crop is whole pixels, and both its axes are scaled by exactly the same fraction: sizes are
-searched as ``(k p, k q)`` for a model size of ratio ``p : q``. Scaling down is as good as up.
+:mod:`.solver` finds a crop for a wish; here faces, shots and subjects become wishes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from math import ceil, floor, gcd, log, log2
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from math import cos, gcd, radians, sin
 from typing import Any
 
-from .faces import Box, Face, Faces
+from .faces import Box, Face, Faces, Point
+from .models import CUSTOM, Model, model_of, sizes_of
+from .models import MODELS as MODELS
 from .regions import FACE_OVAL, SHOTS, Region
+from .solver import INSIDE, PADS, Wish, best_size, pads, solve, turned
+from .track import follow, steady_steps
 
-# Budget of a picture in pixels, and the multiple that both sides must be: VAE factor x patch.
-MODELS: dict[str, tuple[int, int]] = {
-    "SD1.5": (512 * 512, 64),
-    "SDXL": (1024 * 1024, 64),
-    "Flux": (1024 * 1024, 16),
-}
-CUSTOM = "custom"
-BUDGET_SLACK = 0.06  # a size may miss the pixel budget by this share, as the models' own buckets do
-ASPECTS = (0.25, 4.0)  # widest and narrowest size that is tried
-MAX_MEGAPIXELS = 64.0
-MAX_STEP = 40  # source px: coarser steps of the crop than this are not tried
-VAE_FACTOR = 8  # pixels per latent cell of the models above
+SUBJECT = "mask or box"  # the preset that frames what is linked instead of a face
+LARGEST, JOINT, SPLIT, AUTO = "largest", "joint", "split", "auto"
+SEVERAL = (LARGEST, JOINT, SPLIT, AUTO)
+PRESETS = (*SHOTS, CUSTOM, SUBJECT)
 EYE_WIDTH = 0.46  # IOD, between the corners of one eye
+EYE_LATENTS = 6.0  # cells across an eye, below which it is not drawn but guessed
+LEVEL_ENOUGH_DEG = 0.1  # less is not worth a second interpolation
 
 
 @dataclass(frozen=True)
@@ -39,7 +37,8 @@ class CropPlan:
     output_size: tuple[int, int]
     """Width and height of every crop after scaling, pixels."""
     faces: tuple[Face, ...]
-    """The face that each crop frames; of several in one crop, the smallest."""
+    """The face that each crop frames; of several in one crop, the smallest. Empty where the plan
+    frames what a mask or a box shows."""
     preset: str
     model: str
     picture_of: tuple[int, ...] = ()
@@ -48,6 +47,14 @@ class CropPlan:
     angles_deg: tuple[float, ...] = ()
     """How far each crop is turned about its centre, clockwise as seen, so that the eyes stand level.
     Empty: none is turned, and each is whole pixels of the source."""
+    others: tuple[tuple[Face, ...], ...] = ()
+    """The further faces in each crop. Empty: none."""
+    subjects: tuple[Box, ...] = ()
+    """What each crop frames where it is no face, pixels of the source."""
+    vae_factor: int = 8
+    """Pixels per latent cell of the model."""
+    backend: str = ""
+    """What found the faces."""
     version: int = 2
 
     @property
@@ -70,15 +77,46 @@ class CropPlan:
         """How far a crop is turned, degrees clockwise as seen."""
         return self.angles_deg[crop] if self.angles_deg else 0.0
 
+    def faces_in(self, crop: int) -> tuple[Face, ...]:
+        """The faces that a crop frames, the smallest first; none where it frames something else."""
+        if not self.faces:
+            return ()
+        return (self.faces[crop], *(self.others[crop] if self.others else ()))
+
+    def pads(self, crop: int) -> tuple[float, float, float, float]:
+        """How far a crop sticks out of the picture: left, top, right, bottom, source pixels."""
+        return pads(self.crops[crop], Box(0, 0, *self.source_size))
+
+    def to_output(self, crop: int, point: Point) -> Point:
+        """A point of the source, pixels, in the scaled crop."""
+        box = self.crops[crop]
+        x, y = turned(point, box.centre, -self.angle_deg(crop))
+        scale = self.scales[crop]
+        return ((x - box.x) * scale, (y - box.y) * scale)
+
+    def to_source(self, crop: int, point: Point) -> Point:
+        """A point of the scaled crop, pixels, in the source."""
+        box, scale = self.crops[crop], self.scales[crop]
+        upright = (box.x + point[0] / scale, box.y + point[1] / scale)
+        return turned(upright, box.centre, self.angle_deg(crop))
+
+    def affine(self, crop: int) -> tuple[tuple[float, float, float], tuple[float, float, float]]:
+        """The 2 x 3 matrix from source pixels to those of the scaled crop."""
+        angle, scale = radians(self.angle_deg(crop)), self.scales[crop]
+        a, b = scale * cos(angle), scale * sin(angle)
+        tx, ty = self.to_output(crop, (0.0, 0.0))
+        return ((a, b, tx), (-b, a, ty))
+
     @property
     def iod_model_px(self) -> float:
-        """Pixels between the eyes inside the diffusion model, the smallest of the batch."""
-        return min(face.iod * scale for face, scale in zip(self.faces, self.scales, strict=True))
+        """Pixels between the eyes inside the diffusion model, the smallest of all; 0 without a face."""
+        pairs = zip(self.faces, self.scales, strict=False)
+        return min((face.iod * scale for face, scale in pairs), default=0.0)
 
     @property
     def latents_per_eye(self) -> float:
-        """Latent cells across one eye, the smallest of the batch; 6 and more can hold an eye."""
-        return EYE_WIDTH * self.iod_model_px / VAE_FACTOR
+        """Latent cells across one eye, the smallest of all; 6 and more can hold an eye."""
+        return EYE_WIDTH * self.iod_model_px / self.vae_factor
 
     def as_json(self) -> dict[str, Any]:
         """Plain values for other programs: pixels, boxes as x, y, width, height."""
@@ -91,187 +129,313 @@ class CropPlan:
             "crops": [[crop.x, crop.y, crop.width, crop.height] for crop in self.crops],
             "picture_of": list(self.picture_of),
             "angles_deg": [round(angle, 3) for angle in self.angles_deg],
+            "pads": [list(self.pads(index)) for index in range(len(self.crops))],
+            "affine": [[list(row) for row in self.affine(i)] for i in range(len(self.crops))],
             "eyes": [[list(eye) for eye in face.eyes] for face in self.faces],
+            "backend": self.backend,
             "iod_model_px": round(self.iod_model_px, 2),
             "latents_per_eye": round(self.latents_per_eye, 2),
         }
 
 
 def plan_crops(
-    faces: Faces, preset: str, model: str, *, megapixels: float = 1.0, multiple_of: int = 16
+    faces: Faces,
+    preset: str,
+    model: str,
+    *,
+    megapixels: float = 1.0,
+    multiple_of: int = 16,
+    pad: str = INSIDE,
+    level_eyes: bool = False,
+    several: str = LARGEST,
+    min_iod_px: float = 96.0,
+    region: Region | None = None,
 ) -> CropPlan:
-    """The crop of every picture that shows its largest face as the preset asks.
+    """The crop of every picture that shows its faces as the preset asks.
 
     Parameters
     ----------
     faces : Faces
     preset : str
-        A name of ``SHOTS``.
+        A name of ``SHOTS``, or ``"custom"`` for ``region``.
     model : str
         A name of ``MODELS``, or ``"custom"`` for ``megapixels`` and ``multiple_of``.
-    megapixels : float, above 0 and at most ``MAX_MEGAPIXELS``, millions of pixels (1024 x 1024 is 1.05)
+    megapixels : float, above 0 and at most 64, millions of pixels (1024 x 1024 is 1.05)
     multiple_of : int >= 1, pixels
+    pad : "inside" or "outpaint"
+        Whether a crop that does not fit is made smaller, or sticks out of the picture.
+    level_eyes : bool
+        Turn each crop so that the eyes stand level in it.
+    several : one of ``SEVERAL``
+        The largest face; all in one crop; a crop for each; or as few crops as leave every face at
+        least ``min_iod_px`` between its eyes inside the model.
+    min_iod_px : float >= 0, pixels
+    region : Region, inter-ocular distances
+        Of the preset ``"custom"``.
 
     Returns
     -------
     CropPlan
-        The output size that suits the first picture holds for all.
+        All crops have one output size: that which suits them best together.
 
     Raises
     ------
     ValueError
         A picture has no face, a name is unknown, or the picture is smaller than the smallest step.
     """
-    if preset not in SHOTS:
-        raise ValueError(f"preset must be one of {', '.join(SHOTS)}; got {preset!r}")
+    shot = _region_of(preset, region)
+    _check_choice("pad", pad, PADS)
+    _check_choice("several", several, SEVERAL)
     empty = [index + 1 for index, frame in enumerate(faces.frames) if not frame]
     if empty:
         raise ValueError(
             f"no face to frame in picture {', '.join(map(str, empty))} of {len(faces.frames)}. "
             "Link a mask or a bounding_box to Find Faces, or type the eyes there."
         )
-    region, sizes = SHOTS[preset], model_sizes(model, megapixels, multiple_of)
-    chosen = tuple(frame[0] for frame in faces.frames)
-    crops: list[Box] = []
-    for face in chosen:
-        crop, size = solve(region, face, faces.image_size, sizes)
-        crops.append(crop)
-        sizes = [size]
-    return CropPlan(faces.image_size, tuple(crops), sizes[0], chosen, preset, model)
+    fed = model_of(model, megapixels, multiple_of)
+    sizes = sizes_of(fed)
+    groups: list[tuple[Face, ...]] = []
+    picture_of: list[int] = []
+    for index, frame in enumerate(faces.frames):
+        found = _groups(frame, several, min_iod_px, shot, faces.image_size, sizes, pad)
+        groups += found
+        picture_of += [index] * len(found)
+    wishes = [_wish(shot, group, level_eyes) for group in groups]
+    size = best_size(wishes, faces.image_size, sizes, pad)
+    return _assemble(
+        wishes, size, fed, preset, model, faces, groups,
+        picture_of=tuple(picture_of) if picture_of != list(range(len(faces.frames))) else (),
+        pad=pad,
+    )  # fmt: skip
 
 
-def model_sizes(model: str, megapixels: float, multiple_of: int) -> list[tuple[int, int]]:
-    """The sizes, in pixels, that a model is fed: near its budget, on its grid, portrait to panorama."""
-    if model == CUSTOM:
-        if not (0 < megapixels <= MAX_MEGAPIXELS and multiple_of >= 1):
-            raise ValueError(
-                f"a custom model needs megapixels above 0 and at most {MAX_MEGAPIXELS:g}, and multiple_of "
-                f"from 1; got {megapixels:g} and {multiple_of}"
-            )
-        budget, grid = round(megapixels * 1e6), multiple_of
-    elif model in MODELS:
-        budget, grid = MODELS[model]
-    else:
-        raise ValueError(f"model must be one of {', '.join([*MODELS, CUSTOM])}; got {model!r}")
-    sizes = []
-    for width in range(grid, floor((budget * ASPECTS[1]) ** 0.5) + grid, grid):
-        height = round(budget / width / grid) * grid
-        if (
-            height
-            and ASPECTS[0] <= width / height <= ASPECTS[1]
-            and abs(width * height / budget - 1) <= BUDGET_SLACK
-        ):
-            sizes.append((width, height))
-    if not sizes:
-        raise ValueError(
-            f"no size of about {budget / 1e6:g} megapixels has both sides a multiple of {grid} px: "
-            "lower multiple_of or raise megapixels"
-        )
-    return sizes
+def plan_video(
+    faces: Faces,
+    preset: str,
+    model: str,
+    *,
+    fps: float = 24.0,
+    megapixels: float = 1.0,
+    multiple_of: int = 16,
+    pad: str = INSIDE,
+    level_eyes: bool = False,
+    region: Region | None = None,
+) -> CropPlan:
+    """The crops of one shot's pictures, in order: they follow its face smoothly.
 
+    Parameters
+    ----------
+    faces : Faces
+        Of every picture; single ones may lack a face.
+    fps : float, pictures per second
+    preset, model, megapixels, multiple_of, pad, level_eyes, region
+        As in :func:`plan_crops`.
 
-def solve(
-    region: Region, face: Face, image_size: tuple[int, int], sizes: list[tuple[int, int]]
-) -> tuple[Box, tuple[int, int]]:
-    """The crop, and the model size, that come closest to a region of a face.
+    Returns
+    -------
+    CropPlan
+        Place and turn are smoothed, and the size changes only where the face's own does by more
+        than a step: no flicker.
 
-    Inside the picture always; around the part of the face that the region shows wherever the
-    picture is large enough to hold it; as near to the region's size and place as these allow.
+    Raises
+    ------
+    ValueError
+        As :func:`plan_crops`; or too many pictures in a row have no face.
     """
-    frame = Box(0, 0, *image_size)
-    want = region.on(face)
-    need = _outward(region.intersection(FACE_OVAL).around(face), frame)
-    best: tuple[float, Box, tuple[int, int]] | None = None
-    for size in sizes:
-        p, q = size[0] // gcd(*size), size[1] // gcd(*size)
-        most = min(int(frame.width) // p, int(frame.height) // q)
-        if max(p, q) > MAX_STEP or most < 1:
-            continue
-        step = max(
-            ceil(max(need.width / p, need.height / q)),
-            round(max(want.width / p, want.height / q)),
-            1,
-        )
-        crop = _place(p * min(step, most), q * min(step, most), want, need, frame)
-        cost = _cost(crop, want, need, size)
-        if best is None or cost < best[0] - 1e-12:
-            best = (cost, crop, size)
-    if best is None:
-        raise ValueError(
-            f"the picture of {image_size[0]}x{image_size[1]} px is too small to crop in whole pixels for this model: "
-            "enlarge it first, or choose custom with multiple_of 64"
-        )
-    return best[1], best[2]
+    shot = _region_of(preset, region)
+    _check_choice("pad", pad, PADS)
+    fed = model_of(model, megapixels, multiple_of)
+    steady = follow(faces, fps)
+    groups = [(frame[0],) for frame in steady.frames]
+    wishes = [_wish(shot, group, level_eyes) for group in groups]
+    size = best_size(wishes, faces.image_size, sizes_of(fed), pad)
+    p, q = (side // gcd(*size) for side in size)
+    steps = steady_steps([max(w.want.width / p, w.want.height / q) for w in wishes])
+    return _assemble(
+        wishes, size, fed, preset, model, steady, groups, picture_of=(), pad=pad, steps=steps
+    )
 
 
-def _place(width: int, height: int, want: Box, need: Box, frame: Box) -> Box:
-    """A crop of this size centred on what is wanted, slid around what is needed, then into the frame."""
+def plan_subjects(
+    subjects: Sequence[Box],
+    image_size: tuple[int, int],
+    model: str,
+    *,
+    megapixels: float = 1.0,
+    multiple_of: int = 16,
+    pad: str = INSIDE,
+    margin: float = 0.25,
+) -> CropPlan:
+    """The crop of every picture that shows what is not a face: a hand, say, from its mask or box.
 
-    def slide(size: int, wish: float, need_from: float, need_to: float, frame_size: float) -> int:
-        start = wish - size / 2
-        if need_to - need_from <= size:
-            start = min(max(start, need_to - size), need_from)
-        return min(max(_round_half(start), 0), int(frame_size) - size)
+    Parameters
+    ----------
+    subjects : sequence of Box, pixels, one for each picture
+    image_size : (width, height), pixels
+    model, megapixels, multiple_of, pad
+        As in :func:`plan_crops`.
+    margin : float >= 0
+        Room on each side, as a share of the subject's larger side.
 
-    (cx, cy) = want.centre
-    x = slide(width, cx, need.x, need.right, frame.width)
-    y = slide(height, cy, need.y, need.bottom, frame.height)
-    return Box(x, y, width, height)
+    Raises
+    ------
+    ValueError
+        A name is unknown, or the picture is smaller than the smallest step.
+    """
+    _check_choice("pad", pad, PADS)
+    fed = model_of(model, megapixels, multiple_of)
+    wishes = []
+    for box in subjects:
+        room = margin * max(box.width, box.height)
+        want = Box(box.x - room, box.y - room, box.width + 2 * room, box.height + 2 * room)
+        wishes.append(Wish(want, box))
+    size = best_size(wishes, image_size, sizes_of(fed), pad)
+    nobody = Faces(image_size, (), "")
+    plan = _assemble(wishes, size, fed, SUBJECT, model, nobody, [], picture_of=(), pad=pad)
+    return replace(plan, subjects=tuple(subjects))
 
 
-def _round_half(value: float) -> int:
-    return floor(value + 0.5)
+def _region_of(preset: str, region: Region | None) -> Region:
+    if preset == CUSTOM:
+        if region is None or not (region.width > 0 and region.height > 0):
+            raise ValueError(
+                "the preset custom needs a region whose right is beyond its left and whose bottom is below its "
+                "top, in inter-ocular distances"
+            )
+        return region
+    if preset not in SHOTS:
+        raise ValueError(f"preset must be one of {', '.join(PRESETS)}; got {preset!r}")
+    return SHOTS[preset]
 
 
-def _outward(box: Box, frame: Box) -> Box:
-    """The smallest box of whole pixels that holds what of a box lies in the frame."""
-    x, y = min(max(floor(box.x), 0), int(frame.width)), min(max(floor(box.y), 0), int(frame.height))
-    right = min(max(ceil(box.right), x), int(frame.width))
-    bottom = min(max(ceil(box.bottom), y), int(frame.height))
+def _check_choice(name: str, value: str, known: Sequence[str]) -> None:
+    if value not in known:
+        raise ValueError(f"{name} must be one of {', '.join(known)}; got {value!r}")
+
+
+def _assemble(
+    wishes: Sequence[Wish],
+    size: tuple[int, int],
+    fed: Model,
+    preset: str,
+    model: str,
+    faces: Faces,
+    groups: Sequence[tuple[Face, ...]],
+    *,
+    picture_of: tuple[int, ...],
+    pad: str,
+    steps: Sequence[int] = (),
+) -> CropPlan:
+    solved = [
+        solve(wish, faces.image_size, size, pad, steps[index] if steps else None)
+        for index, wish in enumerate(wishes)
+    ]
+    angles = tuple(wish.angle_deg for wish in wishes)
+    small_first = [sorted(group, key=lambda face: face.iod) for group in groups]
+    return CropPlan(
+        source_size=faces.image_size,
+        crops=tuple(one.crop for one in solved if one),
+        output_size=size,
+        faces=tuple(group[0] for group in small_first),
+        preset=preset,
+        model=model,
+        picture_of=picture_of,
+        angles_deg=angles if any(angles) else (),
+        others=tuple(tuple(group[1:]) for group in small_first)
+        if any(len(group) > 1 for group in groups)
+        else (),
+        vae_factor=fed.vae_factor,
+        backend=faces.backend,
+    )
+
+
+def _wish(shot: Region, group: Sequence[Face], level_eyes: bool) -> Wish:
+    """What a crop of these faces shall show."""
+    angle, pivot = 0.0, group[0].centre
+    if level_eyes:
+        angle = sum(face.roll_deg for face in group) / len(group)
+        angle = angle if abs(angle) >= LEVEL_ENOUGH_DEG else 0.0
+    if angle:
+        group = [_turned_face(face, pivot, -angle) for face in group]
+    oval = shot.intersection(FACE_OVAL)
+    return Wish(
+        _union([shot.on(face) for face in group]),
+        _union([oval.around(face) for face in group]),
+        angle,
+        pivot,
+    )
+
+
+def _turned_face(face: Face, pivot: Point, angle_deg: float) -> Face:
+    first, second = (turned(eye, pivot, angle_deg) for eye in face.eyes)
+    return Face((first, second), face.score)
+
+
+def _union(boxes: Sequence[Box]) -> Box:
+    x, y = min(box.x for box in boxes), min(box.y for box in boxes)
+    right, bottom = max(box.right for box in boxes), max(box.bottom for box in boxes)
     return Box(x, y, right - x, bottom - y)
 
 
-def _cost(crop: Box, want: Box, need: Box, size: tuple[int, int]) -> float:
-    """How far a crop is from the wish: its shape and place, the missed face, and the scaling."""
-    seen = _overlap(crop, need)
-    missed = 1 - seen / (need.width * need.height) if need.width * need.height > 0 else 0.0
-    shift = (
-        abs(crop.centre[0] - want.centre[0]) / want.width
-        + abs(crop.centre[1] - want.centre[1]) / want.height
-    )
-    enlarged = log2(size[0] / crop.width)
-    return (
-        4 * abs(log(crop.width / want.width))
-        + 4 * abs(log(crop.height / want.height))
-        + 6 * missed
-        + 2 * shift
-        + 0.5 * max(0.0, enlarged - 2)  # beyond 4x the detail is invented
-        + 0.3 * max(0.0, -enlarged)
-    )
+def _groups(
+    frame: Sequence[Face],
+    several: str,
+    min_iod_px: float,
+    shot: Region,
+    image_size: tuple[int, int],
+    sizes: Sequence[tuple[int, int]],
+    pad: str,
+) -> list[tuple[Face, ...]]:
+    """Which faces of a picture share a crop."""
+    if several == LARGEST:
+        return [(frame[0],)]
+    if several == JOINT:
+        return [tuple(frame)]
+    groups: list[tuple[Face, ...]] = [(face,) for face in frame]
+    if several == SPLIT:
+        return groups
 
+    def smallest(group: tuple[Face, ...]) -> float:
+        """Pixels between the eyes of a group's smallest face inside the model."""
+        wish = _wish(shot, group, False)
+        size = best_size([wish], image_size, sizes, pad)
+        solved = solve(wish, image_size, size, pad)
+        scale = size[0] / solved.crop.width if solved else 0.0
+        return scale * min(face.iod for face in group)
 
-def _overlap(a: Box, b: Box) -> float:
-    width = min(a.right, b.right) - max(a.x, b.x)
-    height = min(a.bottom, b.bottom) - max(a.y, b.y)
-    return max(width, 0.0) * max(height, 0.0)
+    while len(groups) > 1:  # join the two that lose least, as long as nobody gets too small
+        pairs = [(smallest(a + b), i, j) for i, a in enumerate(groups) for j, b in enumerate(groups) if i < j]  # fmt: skip
+        iod, i, j = max(pairs, key=lambda pair: (pair[0], -pair[1], -pair[2]))
+        if iod < min_iod_px:
+            break
+        groups[i] = groups[i] + groups.pop(j)
+    return groups
 
 
 def report(plan: CropPlan) -> str:
     """What the crop does to the face, and what to mend, in a few lines."""
     lines = []
-    for crop, scale in zip(plan.crops, plan.scales, strict=True):
+    for index, (crop, scale) in enumerate(zip(plan.crops, plan.scales, strict=True)):
+        turn = f", turned {plan.angle_deg(index):+.1f} deg" if plan.angle_deg(index) else ""
+        where = f"picture {plan.picture_of[index] + 1}, " if plan.picture_of else ""
         lines.append(
-            f"{plan.preset}: {crop.width:g}x{crop.height:g} px at ({crop.x:g}, {crop.y:g}) "
+            f"{where}{plan.preset}: {crop.width:g}x{crop.height:g} px at ({crop.x:.5g}, {crop.y:.5g}){turn} "
             f"-> {plan.output_size[0]}x{plan.output_size[1]}, {scale:.2f}x"
         )
-    lines.append(
-        f"face in the model: {plan.iod_model_px:.0f} px between the eyes, "
-        f"{plan.latents_per_eye:.1f} latent cells per eye"
-    )
-    if plan.latents_per_eye < 6:
+        if any(plan.pads(index)) and not turn:
+            sides = zip(("left", "top", "right", "bottom"), plan.pads(index), strict=True)
+            out = ", ".join(f"{side} {by:g}" for side, by in sides if by)
+            lines.append(f"it sticks out of the picture by {out} px, which the mask asks to paint")
+    if plan.faces:
         lines.append(
-            "fewer than 6 latent cells per eye: identity will be diluted; choose a closer preset"
+            f"face in the model: {plan.iod_model_px:.0f} px between the eyes, "
+            f"{plan.latents_per_eye:.1f} latent cells per eye"
         )
+        lines += _cut_off(plan)
+        if plan.latents_per_eye < EYE_LATENTS:
+            lines.append(
+                f"fewer than {EYE_LATENTS:g} latent cells per eye: identity will be diluted; choose a closer preset"
+            )
     if max(plan.scales) > 4:
         lines.append(
             f"enlarged {max(plan.scales):.1f}x: the detail is invented; use a larger picture"
@@ -281,6 +445,27 @@ def report(plan: CropPlan) -> str:
             f"reduced to {min(plan.scales):.2f}x: detail of the source is wasted; choose a larger budget"
         )
     return "\n".join(lines)
+
+
+def _cut_off(plan: CropPlan) -> list[str]:
+    """What the crops had to leave of the faces that they should show."""
+    shot = SHOTS.get(plan.preset)
+    if shot is None:
+        return []
+    lines = []
+    for index, crop in enumerate(plan.crops):
+        for face in plan.faces_in(index):
+            if plan.angle_deg(index):
+                face = _turned_face(face, crop.centre, -plan.angle_deg(index))
+            need = shot.intersection(FACE_OVAL).around(face)
+            width = min(need.right, crop.right) - max(need.x, crop.x)
+            height = min(need.bottom, crop.bottom) - max(need.y, crop.y)
+            seen = max(width, 0.0) * max(height, 0.0) / (need.width * need.height)
+            if seen < 0.98:
+                lines.append(
+                    f"{1 - seen:.0%} of the face that {plan.preset} shows is cut off by the picture's border"
+                )
+    return lines
 
 
 def check_faces(faces: object, shape: tuple[int, ...]) -> None:
@@ -309,8 +494,9 @@ def check_plan(plan: object, shape: tuple[int, ...]) -> None:
             f"this plan was made for pictures of {plan.source_size[0]}x{plan.source_size[1]} px, "
             f"the image has {width}x{height}. Plan again, or scale the image."
         )
-    if len(plan.crops) not in (1, batch):
+    pictures = 1 + max(plan.picture_of) if plan.picture_of else len(plan.crops)
+    if pictures not in (1, batch):
         raise ValueError(
-            f"this plan holds a crop for each of {len(plan.crops)} pictures, the batch has {batch}. "
+            f"this plan holds a crop for each of {pictures} pictures, the batch has {batch}. "
             "Plan for one picture to crop any number alike."
         )

@@ -41,8 +41,16 @@ class Region:
         )
 
     def on(self, face: Face) -> Box:
-        """Where it lies in the picture: upright, of its own size, centred on the face's region."""
-        x, y = face.to_image(*self.centre)
+        """Where it lies in the picture: upright, of its own size, centred on the face's region.
+
+        Below the chin is the body, which stays upright when the head is tilted, unless the whole
+        person lies.
+        """
+        u, v = self.centre
+        lies = abs(face.roll_deg) > LYING_DEG
+        on_head = v if lies else min(v, CHIN)
+        x, y = face.to_image(u, on_head)
+        y += (v - on_head) * face.iod
         width, height = self.width * face.iod, self.height * face.iod
         return Box(x - width / 2, y - height / 2, width, height)
 
@@ -55,8 +63,11 @@ class Region:
         return Box(min(xs), min(ys), max(xs) - min(xs), max(ys) - min(ys))
 
 
+CHIN = 1.83  # IOD below the eye line
+LYING_DEG = 45.0  # a head turned further than this is no tilted head on an upright body
+
 # Forehead to chin, ear to ear: medians of 74 near-frontal portraits, 468-point mesh.
-FACE_OVAL = Region(-1.14, 1.15, -0.86, 1.83)
+FACE_OVAL = Region(-1.145, 1.145, -0.86, 1.83)
 
 # Left and right are the picture's. ICAO: chin to crown 70-80 % of the height (Doc 9303).
 SHOTS: dict[str, Region] = {
