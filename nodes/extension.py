@@ -2,12 +2,26 @@
 
 from .comparison.node_compare import Compare
 from .comparison.node_compare_panel import ComparePanel
-from .framing.node_crop import Crop, PlanCrop
+from .framing.node_align import AlignFaces
+from .framing.node_plan_crop import PlanCrop
+from .framing.node_cut import Crop
 from .framing.node_find_faces import FindFaces
+from .framing.node_prominence import Prominence
+from .framing.node_stitch import Stitch
 from .host import ComfyExtension, io
 from .lens.node_lens import Lens
 
-NODES: list[type[io.ComfyNode]] = [FindFaces, PlanCrop, Crop, Lens, ComparePanel, Compare]
+NODES: list[type[io.ComfyNode]] = [
+    FindFaces,
+    Prominence,
+    PlanCrop,
+    Crop,
+    Stitch,
+    AlignFaces,
+    Lens,
+    ComparePanel,
+    Compare,
+]
 
 
 class Loupe(ComfyExtension):

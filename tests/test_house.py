@@ -33,6 +33,9 @@ RULES = {
     | {"nodes/host", "comfy_api", "comfy", "folder_paths", "aiohttp", "tqdm", "the host"},
     "nodes/extension.py": EVERYWHERE | {"nodes", "the host", "*"},
     "nodes/*/node*.py": DECIDING | {"nodes", "kernels", "the host", "*"},
+    # what a user may have, never what the pack asks for
+    "nodes/framing/detect/*": DECIDING
+    | {"nodes", "kernels", "*", "cv2", "onnxruntime", "insightface"},
     "nodes/*": DECIDING | {"nodes", "kernels", "*"},
 }
 

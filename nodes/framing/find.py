@@ -2,21 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from torch import Tensor
 
 from ...kernels.picture import check_picture, luma, split_alpha
 from . import linked
+from .choose import ALL, IN_MASK, Ranking, choose_faces
 from .faces import Box, Face, Faces
 
+if TYPE_CHECKING:
+    from .detect.network import Network
+
 AUTO, EMBEDDED = "auto", "embedded"
-BACKENDS = (AUTO, EMBEDDED)
+INSIGHTFACE, KORNIA, ONNX = "insightface", "kornia YuNet", "YuNet ONNX"
+BACKENDS = (AUTO, EMBEDDED, INSIGHTFACE, KORNIA, ONNX)
+BEFORE_EMBEDDED = (INSIGHTFACE, KORNIA, ONNX)  # in the order in which auto asks them
+EMBEDDED_NAME, TYPED_NAME = "embedded detector", "typed eyes"
+# From which score a face is called sure and fairly sure: votes of the embedded detector, where 30
+# is what a face beside another must have; else 0..1.
+EMBEDDED_WORDS, SCORE_WORDS = (30.0, 15.0), (0.85, 0.7)
+FOLDER_KINDS = ("insightface", "detection")  # where models of these lie, by ComfyUI's names
+
 Progress = Callable[[int], Callable[[int], None]]
+Folders = Mapping[str, Sequence[Path]]
 
 
 @dataclass(frozen=True)
@@ -25,6 +39,9 @@ class Found:
 
     faces: Faces
     report: str
+    face_landmarks: dict[str, Any]
+    """ComfyUI's FACE_LANDMARKS of the kept faces that came from there; else of the right structure,
+    and empty."""
 
 
 def find_faces(
@@ -35,12 +52,20 @@ def find_faces(
     face_landmarks: Any = None,
     bounding_box: Any = None,
     mask: Any = None,
+    folders: Folders | None = None,
+    allow_download: bool = False,
+    keep: str = ALL,
+    point: str = "",
+    index: int = 0,
+    ranking: Ranking | None = None,
     progress: Progress | None = None,
 ) -> Found:
     """The faces of every picture, largest first.
 
-    What is linked or typed counts before the detector, in this order: ``face_landmarks``, ``eyes``,
-    ``bounding_box``, ``mask``. ``backend="embedded"`` looks at the pixels whatever is linked.
+    What is linked or typed counts before the detectors, in this order: ``face_landmarks``, ``eyes``,
+    ``bounding_box``, ``mask``. Then come insightface, kornia's YuNet and a YuNet ONNX file, each
+    where its package and its file are there, and last the embedded detector. A backend asked for
+    by name looks at the pixels whatever is linked.
 
     Parameters
     ----------
@@ -49,6 +74,13 @@ def find_faces(
     eyes : str
         Two pupil centres, ``x,y x,y``, pixels; one pair serves the whole batch.
     face_landmarks, bounding_box, mask : values of ComfyUI's sockets, or None
+        With ``keep="in mask"`` the mask chooses among the faces and finds none.
+    folders : mapping of ``FOLDER_KINDS`` to folders, or None
+        Where model files may lie. None: no file is looked for, so auto is the embedded detector.
+    allow_download : bool
+        Whether kornia's YuNet may fetch its weights. Nothing else ever goes online.
+    keep, point, index, ranking
+        Which faces are kept: see ``choose.choose_faces``.
     progress : callable, optional
         Called once with the number of pictures; what it returns is called after each, with the
         number done.
@@ -56,7 +88,9 @@ def find_faces(
     Raises
     ------
     ValueError
-        An input is not what its name says, or no picture of the batch shows a face.
+        An input is not what its name says, no picture of the batch shows a face, or none is kept.
+    RuntimeError
+        The backend asked for by name cannot be used on this machine.
     """
     check_picture(image)
     if backend not in BACKENDS:
@@ -64,34 +98,82 @@ def find_faces(
     batch, height, width, _ = image.shape
     size = (width, height)
     remarks: list[str] = []
+    meshes: list[linked.Meshes] = [{} for _ in range(batch)]
     if backend == AUTO and face_landmarks is not None:
         name = "linked face landmarks"
-        frames, remarks = linked.landmark_faces(face_landmarks, size, batch)
+        meshes, remarks = linked.landmark_faces(face_landmarks, size, batch)
+        frames = [list(mesh) for mesh in meshes]
     elif backend == AUTO and eyes.strip():
-        name = "typed eyes"
+        name = TYPED_NAME
         frames = [[linked.typed_eyes(eyes, size)] for _ in range(batch)]
     elif backend == AUTO and bounding_box is not None:
         name = "linked bounding box"
         frames = _in_boxes(image, linked.boxes(bounding_box, size, batch), remarks, progress)
-    elif backend == AUTO and mask is not None:
+    elif backend == AUTO and mask is not None and keep != IN_MASK:
         name = "linked mask"
         frames = _in_boxes(image, linked.mask_boxes(mask, size, batch), remarks, progress)
     else:
-        name = "embedded detector"
-        frames = _look(image, remarks, progress)
+        network = _network(backend, folders, allow_download, remarks)
+        name = network.name if network else EMBEDDED_NAME
+        frames = _look(image, network, remarks, progress)
     faces = Faces(size, tuple(tuple(sorted(f, key=lambda face: -face.iod)) for f in frames), name)
     if not any(faces.frames):
         raise ValueError(_no_face(name, remarks))
-    return Found(faces, _report(faces, remarks))
+    chosen = choose_faces(faces, keep, point=point, index=index, mask=mask, ranking=ranking)
+    if chosen.remark:
+        remarks.insert(0, chosen.remark)
+    source = face_landmarks if any(meshes) else None
+    return Found(
+        chosen.faces,
+        _report(chosen.faces, remarks),
+        linked.kept_landmarks(source, meshes, chosen.faces.frames, size),
+    )
 
 
-def _look(image: Tensor, remarks: list[str], progress: Progress | None) -> list[list[Face]]:
+def _network(
+    backend: str, folders: Folders | None, allow_download: bool, remarks: list[str]
+) -> Network | None:
+    """The network that is to look, or None for the embedded detector."""
+    from .detect.network import Unavailable
+
+    if backend == EMBEDDED or (backend == AUTO and folders is None):
+        return None
+    if backend != AUTO:
+        return _opened(backend, folders or {}, allow_download)
+    for name in BEFORE_EMBEDDED:
+        try:
+            return _opened(name, folders or {}, allow_download)
+        except Unavailable as objection:
+            if objection.nearly:
+                remarks.append(f"passed over a backend: {objection}")
+    return None
+
+
+def _opened(name: str, folders: Folders, allow_download: bool) -> Network:
+    from .detect import scrfd, yunet
+
+    if name == INSIGHTFACE:
+        return scrfd.open_insightface(folders.get("insightface", ()))
+    if name == KORNIA:
+        return yunet.open_kornia(folders.get("detection", ()), allow_download=allow_download)
+    return yunet.open_onnx(folders.get("detection", ()))
+
+
+def _look(
+    image: Tensor, network: Network | None, remarks: list[str], progress: Progress | None
+) -> list[list[Face]]:
     from .detect import embedded
+    from .detect import network as networks
 
     frames = []
     tick = progress(len(image)) if progress else None
-    for index, one in enumerate(_lumas(image)):
-        detection = embedded.find_faces(one)
+    colours, _ = split_alpha(image)
+    for index, one in enumerate(colours):
+        pixels = one.float().cpu()
+        if network is None:
+            detection = embedded.find_faces(luma(pixels).numpy())
+        else:
+            detection = networks.find_faces(pixels.clamp(0, 1).numpy(), network)
         frames.append(list(detection.faces))
         remarks += [f"picture {index + 1}: {remark}" for remark in detection.remarks]
         if tick:
@@ -155,6 +237,8 @@ def _lumas(image: Tensor) -> Iterator[np.ndarray]:
 
 def _no_face(name: str, remarks: list[str]) -> str:
     lines = [f"no face found ({name})."]
+    if name == EMBEDDED_NAME:
+        lines.append("It sees faces up to the frame's height; a larger one it does not guess.")
     if remarks:
         lines.append(f"{'; '.join(remarks[:3])}.")
     lines.append(
@@ -174,6 +258,24 @@ def _report(faces: Faces, remarks: list[str]) -> str:
             left, right = (f"{x:.1f},{y:.1f}" for x, y in face.eyes)
             lines.append(
                 f"{where}face {number}: {face.iod:.1f} px between the eyes ({left} {right}), "
-                f"turned {face.roll_deg:+.1f} deg, score {face.score:.3g}"
+                f"turned {face.roll_deg:+.1f} deg, {confidence(face, faces.backend)}"
             )
     return "\n".join([*lines, *remarks])
+
+
+def confidence(face: Face, backend: str) -> str:
+    """How far a face is to be believed, in words, and its score.
+
+    Parameters
+    ----------
+    face : Face
+    backend : str
+        As in ``Faces.backend``: the embedded detector counts votes, everything else 0..1.
+    """
+    if face.score == 0:
+        return "pupils guessed (score 0)"
+    if backend == TYPED_NAME:
+        return "as typed (score 1)"
+    sure, fair = EMBEDDED_WORDS if backend == EMBEDDED_NAME else SCORE_WORDS
+    word = "sure" if face.score >= sure else "fairly sure" if face.score >= fair else "doubtful"
+    return f"{word} (score {face.score:.3g})"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from math import hypot, isfinite
+from math import atan2, degrees, hypot, isfinite
 from typing import Any
 
 import numpy as np
@@ -57,12 +57,28 @@ def typed_eyes(text: str, image_size: tuple[int, int]) -> Face:
     return Face((first, second))
 
 
+Meshes = dict[Face, Any]
+"""A face of a picture, and the entry of FACE_LANDMARKS that it was made of."""
+
+# The sets of edges that ComfyUI's own landmarker sends along, by which its drawing nodes look them up.
+CONNECTION_SETS = (
+    "face_oval", "left_eye", "right_eye", "left_eyebrow", "right_eyebrow", "lips", "irises", "nose",
+    "tesselation", "contours", "all",
+)  # fmt: skip
+
+
 def landmark_faces(
     landmarks: Any, image_size: tuple[int, int], batch: int
-) -> tuple[list[list[Face]], list[str]]:
+) -> tuple[list[Meshes], list[str]]:
     """Faces of ComfyUI's FACE_LANDMARKS, for each picture, and remarks on those left out.
 
     A face whose eyes are closer than ``MIN_IOD`` px or lie outside the picture is left out.
+
+    Returns
+    -------
+    list of Meshes
+        For each picture its faces, in the order of the value, each with its entry.
+    list of str
 
     Raises
     ------
@@ -82,11 +98,12 @@ def landmark_faces(
             f"face_landmarks was found in pictures of {found_in} px, this picture has "
             f"{image_size[0]}x{image_size[1]}. Link the landmarker to the same image."
         )
-    found: list[list[Face]] = []
+    found: list[Meshes] = []
     remarks: list[str] = []
     for index, frame in enumerate(_per_picture(frames, batch, "face_landmarks")):
-        found.append([])
-        for face in map(_mesh_face, frame):
+        found.append({})
+        for entry in frame:
+            face = _mesh_face(entry)
             if face.iod < MIN_IOD or not Box(0, 0, *image_size).holds(face.centre):
                 x, y = face.centre
                 remarks.append(
@@ -94,8 +111,43 @@ def landmark_faces(
                     "the eyes: too small, or outside the picture"
                 )
             else:
-                found[-1].append(face)
+                found[-1][face] = entry
     return found, remarks
+
+
+def kept_landmarks(
+    landmarks: Any,
+    meshes: Sequence[Meshes],
+    frames: Sequence[Sequence[Face]],
+    image_size: tuple[int, int],
+) -> dict[str, Any]:
+    """FACE_LANDMARKS of the faces that were kept, as ComfyUI's own nodes take it.
+
+    Parameters
+    ----------
+    landmarks : the linked value, or None
+    meshes : for each picture the faces that have a mesh
+    frames : for each picture the faces that were kept
+    image_size : width and height, pixels
+
+    Returns
+    -------
+    dict
+        ``frames``: for each picture the entries of its kept faces, in their order, unchanged;
+        a face without a mesh has none. ``image_size``: height and width. ``connection_sets``:
+        those of the linked value, else every name with no edge.
+    """
+    sets = landmarks.get("connection_sets") if isinstance(landmarks, Mapping) else None
+    return {
+        "frames": [
+            [mesh[face] for face in frame if face in mesh]
+            for mesh, frame in zip(meshes, frames, strict=True)
+        ],
+        "image_size": (image_size[1], image_size[0]),
+        "connection_sets": {name: frozenset() for name in CONNECTION_SETS}
+        if sets is None
+        else sets,
+    }
 
 
 def _mesh_face(entry: Any) -> Face:
@@ -116,10 +168,51 @@ def _mesh_face(entry: Any) -> Face:
         score = float(entry.get("score", 1.0))
     except (TypeError, ValueError):
         score = 1.0
+    yaw, pitch = head_pose(entry.get("transformation_matrix")) or (None, None)
+    whole = np.isfinite(points[:, :2]).all()
     return Face(
         ((float(first[0]), float(first[1])), (float(second[0]), float(second[1]))),
         score=min(max(score, 0.0), 1.0) if isfinite(score) else 1.0,
+        points=tuple((float(x), float(y)) for x, y in points[:, :2]) if whole else (),
+        yaw_deg=yaw,
+        pitch_deg=pitch,
     )
+
+
+def head_pose(matrix: Any) -> tuple[float, float] | None:
+    """Yaw and pitch of a head from the ``transformation_matrix`` of FACE_LANDMARKS.
+
+    Parameters
+    ----------
+    matrix : (4, 4) or (3, 3), from MediaPipe's canonical face to the camera
+        Both count x to the right of the picture, y up and z towards the viewer; the canonical
+        face looks along its z. A column vector is multiplied from the left; scale does not matter.
+
+    Returns
+    -------
+    (yaw, pitch) or None
+        Degrees. Yaw is positive where the face looks to the right of the picture, pitch where it
+        is raised. None where there is no matrix, or one that turns nothing.
+
+    Notes
+    -----
+    The rotation is read as roll after yaw after pitch, R = Rz Ry Rx, so that turning the picture
+    changes neither figure. Against the line of sight of a camera that looks straight ahead: a face
+    at the border of a wide picture that looks at the lens has a yaw of its own.
+    """
+    try:
+        turn: NDArray[Any] = np.asarray(matrix, dtype=np.float64)
+    except (TypeError, ValueError):
+        return None
+    if turn.shape not in ((4, 4), (3, 3)) or not np.isfinite(turn).all():
+        return None
+    turn = turn[:3, :3]
+    scale = np.linalg.norm(turn, axis=0)
+    if min(scale) <= 1e-9:
+        return None
+    turn = turn / scale
+    yaw = degrees(atan2(-turn[2, 0], hypot(turn[0, 0], turn[1, 0])))
+    return yaw, degrees(atan2(-turn[2, 1], turn[2, 2]))
 
 
 def boxes(linked: Any, image_size: tuple[int, int], batch: int) -> list[list[Box]]:
@@ -175,13 +268,13 @@ def _usable(box: Box, image_size: tuple[int, int], what: str) -> Box:
     return box
 
 
-def mask_boxes(mask: Any, image_size: tuple[int, int], batch: int) -> list[list[Box]]:
-    """The box around what a mask covers (values above 0.5), for each picture.
+def mask_planes(mask: Any, image_size: tuple[int, int], batch: int) -> list[NDArray[Any]]:
+    """A mask's values for each picture, (H, W); one mask serves every picture of a batch.
 
     Raises
     ------
     ValueError
-        It is no mask, has another size than the picture, or covers less than ``MIN_BOX`` px.
+        It is no mask, has another size than the picture, or covers nothing (values above 0.5).
     """
     if not isinstance(mask, Tensor) or mask.ndim not in (2, 3):
         raise ValueError(f"mask must be a MASK, got {type(mask).__name__}")
@@ -192,18 +285,30 @@ def mask_boxes(mask: Any, image_size: tuple[int, int], batch: int) -> list[list[
             f"mask has {width}x{height} px, the picture {image_size[0]}x{image_size[1]}. "
             "Make the mask for this picture, or scale it."
         )
-    found = []
-    for index, one in enumerate(_per_picture(list(masks), batch, "mask")):
-        rows, columns = (one > 0.5).cpu().numpy().nonzero()
-        if rows.size == 0:
+    for index, one in enumerate(masks):
+        if not bool((one > 0.5).any()):
             raise ValueError(f"mask {index + 1} covers nothing: paint the face, or unlink the mask")
+    return _per_picture([one.float().cpu().numpy() for one in masks], batch, "mask")
+
+
+def mask_boxes(mask: Any, image_size: tuple[int, int], batch: int) -> list[list[Box]]:
+    """The box around what a mask covers (values above 0.5), for each picture.
+
+    Raises
+    ------
+    ValueError
+        It is no mask, has another size than the picture, or covers less than ``MIN_BOX`` px.
+    """
+    found = []
+    for one in mask_planes(mask, image_size, batch):
+        rows, columns = (one > 0.5).nonzero()
         left, top = int(columns.min()), int(rows.min())
         box = Box(left, top, int(columns.max()) + 1 - left, int(rows.max()) + 1 - top)
         found.append([_usable(box, image_size, "mask")])
     return found
 
 
-def _per_picture(frames: Sequence[Any], batch: int, name: str) -> Sequence[Any]:
+def _per_picture(frames: Sequence[Any], batch: int, name: str) -> list[Any]:
     if len(frames) == 1:
         return list(frames) * batch
     if len(frames) != batch:
@@ -211,7 +316,7 @@ def _per_picture(frames: Sequence[Any], batch: int, name: str) -> Sequence[Any]:
             f"{name} speaks of {len(frames)} pictures, the batch holds {batch}. "
             "Give one for all, or one for each."
         )
-    return frames
+    return list(frames)
 
 
 def _is_list(value: Any) -> bool:

@@ -3,10 +3,11 @@
 import json
 
 from ...kernels.picture import split_alpha
-from ..host import io, progress
+from ..host import io, model_folders, progress
+from .choose import RULES
 from .draw import draw_faces
 from .faces import Face
-from .find import BACKENDS, find_faces
+from .find import BACKENDS, FOLDER_KINDS, find_faces
 
 
 class FindFaces(io.ComfyNode):
@@ -41,14 +42,45 @@ class FindFaces(io.ComfyNode):
                     "backend",
                     options=list(BACKENDS),
                     default=BACKENDS[0],
-                    tooltip="auto: what is linked or typed, else the embedded detector. "
-                    "embedded: always look at the pixels; frontal faces, no download.",
+                    tooltip="auto: what is linked or typed, else the first of insightface, kornia YuNet and "
+                    "YuNet ONNX whose files are there, else embedded: frontal faces, no file needed. "
+                    "By name: always look at the pixels with that one.",
                 ),
                 io.String.Input(
                     "eyes",
                     default="",
                     placeholder="x,y x,y",
                     tooltip="The two pupil centres in pixels, for example 233,245 313,243. Empty: look for them.",
+                ),
+                # Optional, so that prompts saved before they existed still run.
+                io.Boolean.Input(
+                    "allow_download",
+                    default=False,
+                    optional=True,
+                    tooltip="Lets kornia YuNet fetch its weights (0.4 MB) where there are none. Nothing else goes online.",
+                ),
+                io.Combo.Input(
+                    "keep",
+                    options=list(RULES),
+                    default=RULES[0],
+                    optional=True,
+                    tooltip="Which faces are kept. most prominent: large, frontal, whole. in mask: those whose middle "
+                    "the mask covers; the mask then finds none itself.",
+                ),
+                io.String.Input(
+                    "point",
+                    default="",
+                    placeholder="x,y",
+                    optional=True,
+                    tooltip="For keep = nearest point: a point in pixels, for example 320,200.",
+                ),
+                io.Int.Input(
+                    "index",
+                    default=0,
+                    min=0,
+                    max=63,
+                    optional=True,
+                    tooltip="For keep = index left to right: 0 is the leftmost face.",
                 ),
             ],
             outputs=[
@@ -62,13 +94,27 @@ class FindFaces(io.ComfyNode):
                     "json",
                     tooltip="Pupils in px, image-left first; boxes x, y, width, height; scores.",
                 ),
+                io.Custom("FACE_LANDMARKS").Output(
+                    "face_landmarks",
+                    tooltip="The linked landmarks of the kept faces; empty where the faces came from elsewhere.",
+                ),
             ],
             has_intermediate_output=True,
         )
 
     @classmethod
     def execute(
-        cls, image, backend, eyes, face_landmarks=None, bounding_box=None, mask=None
+        cls,
+        image,
+        backend,
+        eyes,
+        face_landmarks=None,
+        bounding_box=None,
+        mask=None,
+        allow_download=False,
+        keep=RULES[0],
+        point="",
+        index=0,
     ) -> io.NodeOutput:
         found = find_faces(
             image,
@@ -77,6 +123,11 @@ class FindFaces(io.ComfyNode):
             face_landmarks=face_landmarks,
             bounding_box=bounding_box,
             mask=mask,
+            folders={kind: model_folders(kind) for kind in FOLDER_KINDS},
+            allow_download=allow_download,
+            keep=keep,
+            point=point,
+            index=index,
             progress=progress,
         )
         return io.NodeOutput(
@@ -85,6 +136,7 @@ class FindFaces(io.ComfyNode):
             draw_faces(split_alpha(image)[0], found.faces.frames),
             found.report,
             json.dumps(found.faces.as_json()),
+            found.face_landmarks,
             ui={"loupe_report": [found.report]},
         )
 

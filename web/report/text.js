@@ -2,7 +2,15 @@
 /** What a node reports, from what the host sends: no DOM, no ComfyUI. */
 
 /** The nodes that send a report; tests/web/test_contract.py holds them against the Python. */
-export const REPORTING_NODES = ["LoupeFindFaces", "LoupePlanCrop", "LoupeLens", "LoupeCompare"];
+export const REPORTING_NODES = [
+  "LoupeFindFaces",
+  "LoupeProminence",
+  "LoupePlanCrop",
+  "LoupeStitch",
+  "LoupeAlignFaces",
+  "LoupeLens",
+  "LoupeCompare",
+];
 
 /** What stands there before the node has run. */
 export const NOT_RUN = "What this node finds is reported here.";

@@ -1,5 +1,7 @@
-"""Finding a face and its pupils without downloading anything.
+"""Finding a face and its pupils.
 
-``embedded`` finds faces in a picture; it needs scikit-image, whose wheel holds the cascade.
-``eyes`` finds the pupils of a face that is roughly known, from ``embedded``, a bounding box or a mask.
+``embedded`` needs no file and no network; it needs scikit-image, whose wheel holds the cascade.
+``network`` finds faces with any small network in a picture of any size: ``yunet`` (kornia's torch
+form, or an ONNX file) and ``scrfd`` (of insightface's packs) open those that the user has.
+``eyes`` finds the pupils of a face that is roughly known, from any of them, a bounding box or a mask.
 """

@@ -28,6 +28,9 @@ SHORT_SIDE = 0.4  # of a sweep's long side at least, so that a narrow panorama k
 MOST_GROWN = 4  # times its long side, at most, is a sweep made for that
 PAD = 0.25  # of the largest window: a face may be cut by the border
 TALLEST = 1.5  # of the picture's short side: recall is 1 even where the face is 1.4 times the frame
+TALLER = (
+    1.1  # times the picture: from here on it says so. Faces as high as it measure up to 1.15 times
+)
 LEAST_ROUGH = 3.0  # votes of a sweep that deserve a closer look; the least of 30 portraits was 7.1
 CANDIDATES = 6  # closer looks per sweep, 0.05 s each
 MOST_WINDOWS = 2000  # that are counted: their distances fill a square matrix
@@ -163,6 +166,11 @@ def _judge(luma: Plane, hits: list[Hit]) -> Detection:
             remarks.append(hit.turned_down(objection))
         else:
             faces.append(face)
+            if face.box.height > TALLER * luma.shape[0]:
+                remarks.append(
+                    f"a face {face.box.height / luma.shape[0]:.1f} times as high as the picture is more than this "
+                    "detector is made for: check the overlay, or type the two pupils into eyes"
+                )
             if objection:
                 remarks.append(
                     f"the pupils of the face at ({face.centre[0]:.0f}, {face.centre[1]:.0f}) are where a "

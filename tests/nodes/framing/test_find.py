@@ -1,7 +1,14 @@
+import sys
+
+import numpy as np
 import pytest
 import torch
 
-from portrait_loupe.nodes.framing.find import find_faces
+from portrait_loupe.nodes.framing import find
+from portrait_loupe.nodes.framing.detect import scrfd, yunet
+from portrait_loupe.nodes.framing.detect.network import Sightings, Unavailable
+from portrait_loupe.nodes.framing.faces import Face
+from portrait_loupe.nodes.framing.find import confidence, find_faces
 
 # Pupils of Grace Hopper in matplotlib's photo, marked on crops enlarged 14 times, px.
 HOPPER = ((222.0, 189.6), (305.5, 186.8))
@@ -72,8 +79,6 @@ def test_pupils_that_nobody_saw_are_said_to_be_a_guess():
 
 
 def test_of_two_faces_the_larger_comes_first(hopper):
-    import numpy as np
-
     def mesh(left, right):
         points = np.zeros((478, 2))
         points[468], points[473] = left, right
@@ -123,8 +128,6 @@ def test_a_box_counts_before_a_mask_and_typed_eyes_before_both(hopper):
 
 
 def test_landmarks_count_before_everything(hopper):
-    import numpy as np
-
     points = np.zeros((478, 2))
     points[468], points[473] = HOPPER
     landmarks = {"frames": [[{"landmarks_xy": points, "score": 1.0}]], "image_size": (600, 512)}
@@ -179,3 +182,227 @@ def test_progress_counts_the_pictures(hopper):
 
     find_faces(torch.cat([hopper, hopper]), progress=progress)
     assert seen == ["of 2", 1, 2]
+
+
+class Fixed:
+    """A network that sees one face in the middle of whatever it looks at."""
+
+    threshold, square = 0.7, True
+
+    def __init__(self, name="fixed", score=0.9):
+        self.name, self.score = name, score
+
+    def __call__(self, canvas):
+        eyes = [(256, 269), (384, 269), (320, 355), (269, 410), (371, 410)]
+        return Sightings(
+            np.array([[192.0, 160, 448, 480]]), np.array([eyes], float), np.array([self.score])
+        )
+
+
+@pytest.fixture
+def machine(monkeypatch):
+    """Which backends this machine is said to have: names, or why they fail."""
+
+    def has(**what):
+        def opener(name):
+            def opened(*_, **__):
+                answer = what.get(name, Unavailable(f"no {name} here"))
+                if isinstance(answer, Exception):
+                    raise answer
+                return Fixed(answer)
+
+            return opened
+
+        monkeypatch.setattr(scrfd, "open_insightface", opener("insightface"))
+        monkeypatch.setattr(yunet, "open_kornia", opener("kornia"))
+        monkeypatch.setattr(yunet, "open_onnx", opener("onnx"))
+
+    return has
+
+
+PLAIN = torch.full((1, 640, 640, 3), 0.5)
+FOLDERS = {"insightface": [], "detection": []}
+
+
+@pytest.mark.parametrize(
+    ("has", "expected"),
+    [
+        ({"insightface": "I", "kornia": "K", "onnx": "O"}, "I"),
+        ({"kornia": "K", "onnx": "O"}, "K"),
+        ({"onnx": "O"}, "O"),
+    ],
+)
+def test_auto_takes_the_first_backend_that_is_there(machine, has, expected):
+    machine(**has)
+    assert find_faces(PLAIN, folders=FOLDERS).faces.backend == expected
+
+
+def test_auto_without_any_is_the_embedded_detector_and_says_nothing_of_the_others(machine, hopper):
+    machine()
+    found = find_faces(hopper, folders=FOLDERS)
+    assert found.faces.backend == "embedded detector"
+    assert "here" not in found.report
+
+
+def test_auto_says_in_one_line_what_was_nearly_there(machine):
+    machine(insightface=Unavailable("the pack is broken", nearly=True), onnx="O")
+    found = find_faces(PLAIN, folders=FOLDERS)
+    assert found.faces.backend == "O"
+    assert found.report.count("passed over a backend: the pack is broken") == 1
+
+
+def test_without_folders_no_file_is_looked_for(machine, hopper):
+    machine(kornia="K")
+    assert find_faces(hopper).faces.backend == "embedded detector"
+
+
+@pytest.mark.parametrize("name", ["insightface", "kornia YuNet", "YuNet ONNX"])
+def test_a_backend_asked_for_by_name_that_is_missing_is_an_error(machine, name):
+    machine()
+    with pytest.raises(RuntimeError, match=r"no (insightface|kornia|onnx) here"):
+        find_faces(PLAIN, backend=name, folders=FOLDERS)
+
+
+def test_a_backend_asked_for_by_name_looks_whatever_is_linked(machine):
+    machine(kornia="K", insightface="I")
+    found = find_faces(PLAIN, backend="kornia YuNet", eyes="100,100 150,100", folders=FOLDERS)
+    assert found.faces.backend == "K"
+
+
+def test_what_is_linked_or_typed_counts_before_any_network(machine):
+    machine(insightface="I")
+    assert find_faces(PLAIN, eyes="9,9 99,9", folders=FOLDERS).faces.backend == "typed eyes"
+    box = {"x": 170, "y": 120, "width": 190, "height": 225}
+    assert "box" in find_faces(PLAIN, bounding_box=box, folders=FOLDERS).faces.backend
+
+
+def test_only_kornia_hears_of_downloads(monkeypatch):
+    heard = []
+
+    def opened(folders, **how):
+        heard.append(how)
+        raise Unavailable("none")
+
+    monkeypatch.setattr(scrfd, "open_insightface", opened)
+    monkeypatch.setattr(yunet, "open_kornia", opened)
+    monkeypatch.setattr(yunet, "open_onnx", opened)
+    monkeypatch.setitem(sys.modules, "skimage", None)
+    for allowed in (False, True):
+        with pytest.raises(RuntimeError, match="scikit-image"):
+            find_faces(PLAIN, folders=FOLDERS, allow_download=allowed)
+    assert heard == [{}, {"allow_download": False}, {}, {}, {"allow_download": True}, {}]
+
+
+def test_a_networks_faces_have_five_points_a_yaw_and_words(machine):
+    machine(onnx="O")
+    found = find_faces(PLAIN, folders=FOLDERS)
+    ((face,),) = found.faces.frames
+    assert len(face.points) == 5
+    assert face.yaw_deg == pytest.approx(0, abs=0.5)
+    assert face.pitch_deg is None
+    assert "sure (score 0.9)" in found.report
+    told = found.faces.as_json()["frames"][0][0]
+    assert len(told["points"]) == 5
+    assert told["yaw_deg"] == pytest.approx(0, abs=0.5)
+
+
+@pytest.mark.parametrize(
+    ("score", "backend", "words"),
+    [
+        (45.0, "embedded detector", "sure"),
+        (20.0, "embedded detector", "fairly sure"),
+        (12.5, "embedded detector", "doubtful"),
+        (0.93, "kornia YuNet (x.pth)", "sure"),
+        (0.75, "YuNet ONNX (x.onnx)", "fairly sure"),
+        (0.55, "insightface (x)", "doubtful"),
+        (0.0, "linked mask", "pupils guessed"),
+        (1.0, "typed eyes", "as typed"),
+    ],
+)
+def test_confidence_is_told_in_words(score, backend, words):
+    face = Face(((1, 1), (9, 1)), score)
+    assert confidence(face, backend) == f"{words} (score {score:.3g})"
+
+
+def test_no_face_of_the_embedded_detector_tells_its_limit():
+    with pytest.raises(
+        ValueError, match="up to the frame's height; a larger one it does not guess"
+    ):
+        find_faces(torch.full((1, 64, 64, 3), 0.5))
+
+
+def test_a_face_beyond_the_frame_is_found_or_help_is_asked_for_but_never_guessed(hopper):
+    """Grace Hopper 1.4 and 2.2 times as high as the frame."""
+    for half, low, high in ((80, 1.1, 1.7), (51, 9, 9)):
+        crop = hopper[:, 229 - half : 229 + half, 264 - half : 264 + half]
+        try:
+            found = find_faces(crop)
+        except ValueError as refused:
+            assert "type the two pupils" in str(refused)
+            assert half == 51
+        else:
+            ((face,),) = found.faces.frames
+            assert low < face.box.height / (2 * half) < high
+            assert "times as high as the picture" in found.report
+
+
+def two_meshes():
+    def mesh(left, right):
+        points = np.zeros((478, 2))
+        points[468], points[473] = left, right
+        return {"landmarks_xy": points, "score": 1.0}
+
+    return [mesh((50, 50), (80, 50)), mesh((200, 190), (300, 190))]
+
+
+def test_landmarks_go_on_filtered_to_the_kept_faces_and_in_their_order(hopper):
+    small, large = two_meshes()
+    linked = {"frames": [[small, large]], "image_size": (600, 512), "connection_sets": {"lips": ()}}
+    every = find_faces(hopper, face_landmarks=linked)
+    assert [
+        entry is wanted
+        for entry, wanted in zip(every.face_landmarks["frames"][0], (large, small), strict=True)
+    ] == [True, True]
+    one = find_faces(hopper, face_landmarks=linked, keep="index left to right", index=0)
+    assert one.face_landmarks["frames"][0][0] is small
+    assert one.face_landmarks["connection_sets"] == {"lips": ()}
+    assert "kept 1 of 2 faces: index left to right 0" in one.report
+
+
+def test_faces_from_elsewhere_leave_the_landmarks_empty(hopper):
+    linked = {"frames": [two_meshes()], "image_size": (600, 512)}
+    found = find_faces(hopper, backend="embedded", face_landmarks=linked)
+    assert found.face_landmarks["frames"] == [[]]
+    assert found.face_landmarks["image_size"] == (600, 512)
+
+
+def test_a_mask_that_chooses_finds_nothing_itself(hopper):
+    mask = torch.zeros(1, 600, 512)
+    mask[:, 100:300, 180:400] = 1
+    linked = {"frames": [two_meshes()], "image_size": (600, 512)}
+    found = find_faces(hopper, face_landmarks=linked, mask=mask, keep="in mask")
+    assert [face.iod for face in found.faces.frames[0]] == [100]
+    assert find_faces(hopper, mask=mask, keep="in mask").faces.backend == "embedded detector"
+
+
+def test_a_choice_that_leaves_nothing_names_what_was_there(hopper):
+    with pytest.raises(ValueError, match=r"leaves no face 4\. There was 1 face, left to right at"):
+        find_faces(hopper, keep="index left to right", index=4)
+
+
+def test_the_order_of_the_backends_is_the_published_one():
+    assert find.BACKENDS == ("auto", "embedded", "insightface", "kornia YuNet", "YuNet ONNX")
+    assert find.BEFORE_EMBEDDED == ("insightface", "kornia YuNet", "YuNet ONNX")
+
+
+@pytest.mark.parametrize("channels", [1, 4])
+@pytest.mark.parametrize("size", [(1, 1), (20, 200), (200, 20)], ids=str)
+def test_a_network_bears_every_kind_of_picture(channels, size):
+    class Blind(Fixed):
+        def __call__(self, canvas):
+            return Sightings(np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0))
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(yunet, "open_onnx", lambda folders: Blind("blind"))
+        with pytest.raises(ValueError, match=r"no face found \(blind\)"):
+            find_faces(torch.rand(1, *size, channels), backend="YuNet ONNX", folders=FOLDERS)

@@ -3,7 +3,14 @@ import pytest
 import torch
 
 from portrait_loupe.nodes.framing.faces import Box
-from portrait_loupe.nodes.framing.linked import boxes, landmark_faces, mask_boxes, typed_eyes
+from portrait_loupe.nodes.framing.linked import (
+    boxes,
+    head_pose,
+    kept_landmarks,
+    landmark_faces,
+    mask_boxes,
+    typed_eyes,
+)
 
 SIZE = (640, 480)
 
@@ -146,6 +153,84 @@ def test_a_score_of_any_number_type_is_kept():
 def test_a_mesh_without_a_score_counts_as_sure(score):
     ((face,),), _ = landmark_faces({"frames": [[{**mesh(478), "score": score}]]}, SIZE, 1)
     assert face.score == 1
+
+
+def turn(yaw=0.0, pitch=0.0, roll=0.0, scale=1.0):
+    """MediaPipe's matrix of a head that looks right (yaw), up (pitch) and is turned clockwise (roll).
+
+    x to the right, y up, z to the viewer: a positive turn about y brings z to x; looking up brings
+    z to y, which is a negative turn about x; clockwise as seen is a negative turn about z.
+    """
+    a, b, c = np.radians([yaw, -pitch, -roll])
+    about_y = np.array([[np.cos(a), 0, np.sin(a)], [0, 1, 0], [-np.sin(a), 0, np.cos(a)]])
+    about_x = np.array([[1, 0, 0], [0, np.cos(b), -np.sin(b)], [0, np.sin(b), np.cos(b)]])
+    about_z = np.array([[np.cos(c), -np.sin(c), 0], [np.sin(c), np.cos(c), 0], [0, 0, 1]])
+    matrix = np.eye(4)
+    matrix[:3, :3] = scale * about_z @ about_y @ about_x
+    matrix[:3, 3] = (3, -5, -40)
+    return matrix
+
+
+@pytest.mark.parametrize("roll", [0.0, 35.0, -90.0])
+@pytest.mark.parametrize(("yaw", "pitch"), [(0, 0), (25, 0), (-40, 0), (0, 15), (30, -20)])
+def test_the_matrix_tells_yaw_and_pitch_however_the_picture_is_turned(yaw, pitch, roll):
+    assert head_pose(turn(yaw, pitch, roll, scale=1.7)) == pytest.approx((yaw, pitch), abs=1e-9)
+
+
+def test_a_face_that_looks_to_the_right_of_the_picture_has_a_positive_yaw():
+    """By the face's own forward axis, without the angles: z of the face, seen in the picture."""
+    for yaw, pitch in [(20, 0), (0, 20), (-20, -20)]:
+        x, y, z = turn(yaw, pitch)[:3, 2]
+        assert z > 0
+        told = head_pose(turn(yaw, pitch))
+        assert np.sign(np.round(x, 9)) == np.sign(np.round(told[0], 9))
+        assert np.sign(np.round(y, 9)) == np.sign(np.round(told[1], 9))
+
+
+@pytest.mark.parametrize(
+    "matrix", [None, "matrix", np.zeros((4, 4)), np.eye(2), np.full((4, 4), np.nan), {}], ids=str
+)
+def test_a_matrix_that_turns_nothing_tells_nothing(matrix):
+    assert head_pose(matrix) is None
+    ((face,),), _ = landmark_faces(
+        {"frames": [[{**mesh(478), "transformation_matrix": matrix}]]}, SIZE, 1
+    )
+    assert face.yaw_deg is None
+    assert face.pitch_deg is None
+
+
+@pytest.mark.parametrize("points", [468, 478])
+def test_a_mesh_keeps_its_points_and_its_pose(points):
+    entry = {**mesh(points), "transformation_matrix": turn(12, -7).astype(np.float32)}
+    ((face,),), _ = landmark_faces({"frames": [[entry]]}, SIZE, 1)
+    assert len(face.points) == points
+    assert face.points[33] == (100, 200)
+    assert face.yaw_deg == pytest.approx(12, abs=1e-4)
+    assert face.pitch_deg == pytest.approx(-7, abs=1e-4)
+
+
+def test_kept_faces_get_their_own_entries_back_untouched():
+    first, second = mesh(478), mesh(478, (300, 200), (360, 200))
+    linked = {
+        "frames": [[first, second], []],
+        "image_size": (480, 640),
+        "connection_sets": {"lips": 1},
+    }
+    meshes, _ = landmark_faces(linked, SIZE, 2)
+    small = list(meshes[0])[1]
+    kept = kept_landmarks(linked, meshes, [(small,), ()], SIZE)
+    assert kept["frames"][0][0] is second
+    assert kept["frames"] == [[second], []]
+    assert kept["image_size"] == (480, 640)
+    assert kept["connection_sets"] == {"lips": 1}
+
+
+def test_without_landmarks_the_structure_holds_and_core_finds_its_names():
+    kept = kept_landmarks(None, [{}, {}], [(), ()], SIZE)
+    assert kept["frames"] == [[], []]
+    assert kept["image_size"] == (480, 640)
+    assert {"face_oval", "irises", "nose", "lips"} <= set(kept["connection_sets"])
+    assert not any(kept["connection_sets"].values())
 
 
 BOX = {"x": 10, "y": 20, "width": 30, "height": 40}

@@ -5,7 +5,8 @@ import json
 import pytest
 import torch
 
-from portrait_loupe.nodes.framing.node_crop import Crop, PlanCrop
+from portrait_loupe.nodes.framing.node_cut import Crop
+from portrait_loupe.nodes.framing.node_plan_crop import PlanCrop
 from portrait_loupe.nodes.framing.node_find_faces import FindFaces
 
 EYES = "223,193.5 305,189.5"
@@ -17,7 +18,9 @@ def found(hopper):
 
 
 def test_find_faces_gives_all_its_outputs(hopper, found):
-    faces, boxes, overlay, report, text = found
+    faces, boxes, overlay, report, text, landmarks = found
+    assert landmarks["frames"] == [[]]
+    assert landmarks["image_size"] == (600, 512)
     assert faces.image_size == (512, 600)
     assert overlay.shape == hopper.shape
     assert not torch.equal(overlay, hopper)
@@ -26,6 +29,50 @@ def test_find_faces_gives_all_its_outputs(hopper, found):
     box = boxes[0][0]
     assert set(box) == {"x", "y", "width", "height", "label", "score"}
     assert box["x"] < 223 < 305 < box["x"] + box["width"]
+
+
+def test_find_faces_asks_the_host_where_models_lie(hopper, monkeypatch, tmp_path):
+    """A pack in the host's folder is seen, and being broken it is said; by name it is an error."""
+    from portrait_loupe.nodes.framing import node_find_faces
+    from portrait_loupe.nodes.framing.detect import scrfd, yunet
+
+    asked = []
+    monkeypatch.setattr(node_find_faces, "model_folders", lambda kind: [tmp_path / kind])
+
+    def refuse(folders, **how):
+        asked.append((folders, how))
+        raise scrfd.Unavailable("not here")
+
+    monkeypatch.setattr(scrfd, "open_insightface", refuse)
+    monkeypatch.setattr(yunet, "open_kornia", refuse)
+    monkeypatch.setattr(yunet, "open_onnx", refuse)
+    FindFaces.execute(hopper, "auto", "")
+    assert asked == [
+        ([tmp_path / "insightface"], {}),
+        ([tmp_path / "detection"], {"allow_download": False}),
+        ([tmp_path / "detection"], {}),
+    ]
+    with pytest.raises(RuntimeError, match="not here"):
+        FindFaces.execute(hopper, "insightface", "")
+
+
+def test_find_faces_keeps_the_face_that_was_asked_for(hopper):
+    with pytest.raises(ValueError, match="outside the picture of 512x600"):
+        FindFaces.execute(hopper, "auto", EYES, keep="nearest point", point="900,10")
+    faces = FindFaces.execute(hopper, "auto", EYES, keep="nearest point", point="10,10").args[0]
+    assert len(faces.frames[0]) == 1
+
+
+def test_find_faces_widgets_of_old_come_first():
+    """Saved workflows hold widget values by their place."""
+    inputs = FindFaces.define_schema().inputs
+    widgets = [
+        one.id for one in inputs if one.get_io_type() in {"COMBO", "STRING", "BOOLEAN", "INT"}
+    ]
+    assert widgets == ["backend", "eyes", "allow_download", "keep", "point", "index"]
+    assert all(one.optional for one in inputs if one.id in widgets[2:])
+    outputs = [one.id or one.display_name for one in FindFaces.define_schema().outputs]
+    assert outputs == ["faces", "bounding_boxes", "overlay", "report", "json", "face_landmarks"]
 
 
 def test_a_found_box_finds_the_same_face_again(hopper, found):

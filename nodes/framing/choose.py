@@ -1,0 +1,203 @@
+"""Which of the faces of a picture are meant."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from math import cos, hypot, radians
+from typing import Any
+
+import numpy as np
+
+from .faces import Box, Face, Faces, Point
+from .linked import mask_planes
+
+ALL, LARGEST, PROMINENT = "all", "largest", "most prominent"
+NEAREST, INDEX, IN_MASK = "nearest point", "index left to right", "in mask"
+RULES = (ALL, LARGEST, PROMINENT, NEAREST, INDEX, IN_MASK)
+
+OVAL = (
+    2.29,
+    2.69,
+)  # IOD: width and height of the face oval, whose middle lies 0.485 below the eyes
+OVAL_MIDDLE = 0.485
+SAMPLES = 16  # along each axis of the oval, for the share of it that is in the picture
+LEAST_COS = 0.5  # a face turned by 60 degrees and more is not made larger still
+
+_NUMBER = r"([-+]?\d+(?:\.\d+)?)"
+_POINT = re.compile(rf"\s*{_NUMBER}\s*[,;\s]\s*{_NUMBER}\s*")
+Ranking = Callable[[Face, tuple[int, int]], float]
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The faces that were kept, and a line on what was left out, or None."""
+
+    faces: Faces
+    remark: str | None
+
+
+def choose_faces(
+    faces: Faces,
+    rule: str = ALL,
+    *,
+    point: str = "",
+    index: int = 0,
+    mask: Any = None,
+    ranking: Ranking | None = None,
+) -> Chosen:
+    """The faces that a rule keeps, in each picture by itself.
+
+    Parameters
+    ----------
+    faces : Faces
+    rule : one of ``RULES``
+        ``all``; ``largest``: the widest distance between the eyes; ``most prominent``: by
+        ``ranking``; ``nearest point``: the face's middle closest to ``point``; ``index left to
+        right``; ``in mask``: every face whose middle the mask covers.
+    point : str
+        ``x,y``, pixels; for ``nearest point``.
+    index : int, 0 is the leftmost
+    mask : ComfyUI's MASK of the pictures' size, (H, W) or (B, H, W), or None
+    ranking : callable (face, image size) -> float, optional
+        What "prominent" means; ``simple_prominence`` by default.
+
+    Raises
+    ------
+    ValueError
+        The rule lacks what it needs, or nothing is left in any picture.
+    """
+    if rule not in RULES:
+        raise ValueError(f"keep must be one of {', '.join(RULES)}; got {rule!r}")
+    pick = _rule(faces, rule, point, index, mask, ranking or simple_prominence)
+    frames = tuple(pick(number, frame) for number, frame in enumerate(faces.frames))
+    kept, there = (sum(map(len, some)) for some in (frames, faces.frames))
+    if there and not kept:
+        raise ValueError(
+            f"keep = {rule} leaves no face{_asked(rule, point, index)}. There {_were(faces)}. "
+            f"Choose another rule, or correct {_input_of(rule)}."
+        )
+    remark = (
+        None
+        if kept == there
+        else f"kept {kept} of {there} faces: {rule}{_asked(rule, point, index)}"
+    )
+    return Chosen(replace(faces, frames=frames), remark)
+
+
+def _rule(
+    faces: Faces, rule: str, point: str, index: int, mask: Any, ranking: Ranking
+) -> Callable[[int, tuple[Face, ...]], tuple[Face, ...]]:
+    """What a rule makes of a picture's number and faces."""
+    size = faces.image_size
+    if rule == LARGEST:
+        return lambda number, frame: _best(frame, lambda face: face.iod)
+    if rule == PROMINENT:
+        return lambda number, frame: _best(frame, lambda face: ranking(face, size))
+    if rule == NEAREST:
+        x, y = parse_point(point, size)
+        return lambda number, frame: _best(
+            frame, lambda face: -hypot(_middle(face)[0] - x, _middle(face)[1] - y)
+        )
+    if rule == INDEX:
+        if index < 0:
+            raise ValueError(f"index must be 0 (the leftmost face) or more, got {index}")
+        return lambda number, frame: tuple(sorted(frame, key=_middle)[index : index + 1])
+    if rule == IN_MASK:
+        if mask is None:
+            raise ValueError(f"keep = {IN_MASK} needs a mask: link one, or choose another rule")
+        planes = mask_planes(mask, size, len(faces.frames))
+        return lambda number, frame: tuple(
+            face for face in frame if _covers(planes[number], _middle(face))
+        )
+    return lambda number, frame: frame
+
+
+def _best(frame: tuple[Face, ...], value: Callable[[Face], float]) -> tuple[Face, ...]:
+    return (max(frame, key=value),) if frame else ()
+
+
+def _middle(face: Face) -> Point:
+    """The middle of the face oval, about the tip of the nose."""
+    return face.to_image(0.0, OVAL_MIDDLE)
+
+
+def _covers(plane: np.ndarray, point: Point) -> bool:
+    height, width = plane.shape
+    x, y = int(point[0] // 1), int(point[1] // 1)
+    return 0 <= x < width and 0 <= y < height and bool(plane[y, x] > 0.5)
+
+
+def parse_point(text: str, image_size: tuple[int, int]) -> Point:
+    """A point typed as ``x,y``, in pixels of the picture.
+
+    Raises
+    ------
+    ValueError
+        It is no point, or lies outside the picture.
+    """
+    match = _POINT.fullmatch(text)
+    if not match:
+        raise ValueError(
+            f"point must be one point in pixels, like '320,200', got {text!r}: keep = {NEAREST} needs it"
+        )
+    x, y = map(float, match.groups())
+    if not Box(0, 0, *image_size).holds((x, y)):
+        raise ValueError(
+            f"point is {x:g},{y:g}, outside the picture of {image_size[0]}x{image_size[1]} px"
+        )
+    return x, y
+
+
+def simple_prominence(face: Face, image_size: tuple[int, int]) -> float:
+    """How much a face stands out: its size, times how frontal it is, times how much of it is seen.
+
+    Parameters
+    ----------
+    face : Face
+    image_size : width and height, pixels
+
+    Returns
+    -------
+    float, pixels
+        The distance between the eyes as if seen from the front (at most doubled), times cos^2 of
+        yaw and of pitch where they are known, times the share of the face oval in the picture.
+    """
+    yaw, pitch = (cos(radians(angle or 0.0)) for angle in (face.yaw_deg, face.pitch_deg))
+    size = face.iod / max(yaw, LEAST_COS)
+    return size * yaw**2 * pitch**2 * visible_share(face, image_size)
+
+
+def visible_share(face: Face, image_size: tuple[int, int]) -> float:
+    """The share of the face oval that lies inside the picture, 0..1."""
+    steps = (np.arange(SAMPLES) + 0.5) / SAMPLES * 2 - 1
+    across, down = (part.ravel() for part in np.meshgrid(steps, steps))
+    inside = across**2 + down**2 <= 1
+    frame = Box(0, 0, *image_size)
+    points = [
+        face.to_image(OVAL[0] / 2 * float(u), OVAL_MIDDLE + OVAL[1] / 2 * float(v))
+        for u, v in zip(across[inside], down[inside], strict=True)
+    ]
+    return sum(map(frame.holds, points)) / len(points)
+
+
+def _asked(rule: str, point: str, index: int) -> str:
+    return {NEAREST: f" {point.strip()}", INDEX: f" {index}"}.get(rule, "")
+
+
+def _input_of(rule: str) -> str:
+    return {INDEX: "index (0 is the leftmost)", IN_MASK: "mask"}.get(rule, "keep")
+
+
+def _were(faces: Faces) -> str:
+    """Where the faces of the first pictures are, in words."""
+    told = []
+    for number, frame in enumerate(faces.frames[:3], 1):
+        where = f" in picture {number}" if len(faces.frames) > 1 else ""
+        places = ", ".join(
+            f"({x:.0f}, {y:.0f})" for x, y in map(_middle, sorted(frame, key=_middle)[:6])
+        )
+        count = f"{len(frame)} face{'' if len(frame) == 1 else 's'}"
+        told.append(f"{count}{where}{f', left to right at {places}' if places else ''}")
+    return ("was " if faces.frames and len(faces.frames[0]) == 1 else "were ") + "; ".join(told)

@@ -1,0 +1,339 @@
+"""Faces in a picture, found by any small network that tells boxes and five points.
+
+Detectors fail on close-ups: at 640 px SCRFD sees no face that is higher than 85 % of the frame. So
+every network looks at the picture in three sizes, and a second time at each face, straightened and
+made equally large. There it looks once more in the mirror, whose errors are others, and the pupils
+are then voted for (``eyes``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from math import atan, atan2, ceil, degrees, hypot, sqrt
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ....kernels.picture import luma
+from ..faces import Box, Face, Point
+from .embedded import Detection
+from .eyes import View, find_pupils
+
+CANVAS = 640  # px: the long side of what a network sees; SCRFD's files are often made for no other
+GRID = 64  # px: YuNet halves its canvas six times
+PADS = (1, 2, 4)  # how many times smaller the picture is than the canvas
+MARGIN = 0.25  # of the shrunk picture, around it where a canvas may have any size
+SHORT_SIDE = 0.4  # of the long one at least, so that a narrow panorama keeps its faces
+MOST_GROWN = 4.0  # times its size, at most, is a small picture made for that
+
+SAME_OVERLAP = 0.4  # intersection over union of two boxes of one face
+AGAIN_OVERLAP = 0.3  # of a face's box and its box in the second look, which is straightened
+MOST_FACES = 32  # second looks a picture, the surest first
+
+LOOK_HEIGHT = 320  # px: a face in the second look; 0.7 to 0.9 of the error that 64 to 160 px leave
+LOOK_SIDE = 512  # px: the second look's canvas where it need not be 640
+PUPIL_RADIUS = 0.20  # IOD: the guess is good, so the vote stays near it
+PUPIL_SIGMA = 0.12
+TURNED = 30.0  # degrees of yaw beyond which one eye is too narrow for the vote on a pair
+
+MUCH_SURER = 0.1  # in score
+LEAST_IOD = 4.0  # px: closer eyes leave nothing to frame or compare
+NOSE_DEPTH = 0.55  # IOD: the nose's tip before the line from the eyes to the mouth, MediaPipe's canonical face
+FIVE = [1, 0, 2, 4, 3]  # the five points of a mirrored face, in order
+
+
+class Unavailable(RuntimeError):
+    """A backend that cannot be used here, and why."""
+
+    def __init__(self, reason: str, *, nearly: bool = False):
+        super().__init__(reason)
+        self.nearly = nearly
+        """What it needs is there or was asked for, but fails: worth a word even where another
+        backend steps in."""
+
+
+@dataclass(frozen=True)
+class Sightings:
+    """What a network saw on one canvas, N faces, in pixels counted from the canvas's edges."""
+
+    boxes: NDArray[np.float64]
+    """(N, 4): left, top, right, bottom."""
+    points: NDArray[np.float64]
+    """(N, 5, 2): both eyes, image-left first, the nose's tip, both corners of the mouth."""
+    scores: NDArray[np.float64]
+    """(N,), 0..1."""
+
+
+class Network(Protocol):
+    """A detector with its weights loaded."""
+
+    name: str
+    """For the report: the backend and the file."""
+    threshold: float
+    """The score from which it is believed."""
+    square: bool
+    """Whether it sees no canvas but one of ``CANVAS`` x ``CANVAS`` px."""
+
+    def __call__(self, canvas: NDArray[np.uint8]) -> Sightings:
+        """What it sees on a canvas, (H, W, 3), RGB 0..255, both sides multiples of ``GRID``."""
+        ...
+
+
+def find_faces(picture: NDArray[np.floating[Any]], network: Network) -> Detection:
+    """The faces of one picture.
+
+    Parameters
+    ----------
+    picture : (H, W, 3), float32, sRGB 0..1
+    network : Network
+
+    Returns
+    -------
+    Detection
+        Faces with five points and an estimated yaw, largest first; the score is the network's mean
+        over both second looks.
+    """
+    looked: list[Face] = []
+    remarks: list[str] = []
+    rough = _distinct(_sweep(picture, network))
+    for seen in rough[:MOST_FACES]:
+        face = _look_again(picture, network, seen)
+        if isinstance(face, str):
+            remarks.append(_turned_down(seen, face))
+        elif face.iod < LEAST_IOD:
+            remarks.append(_turned_down(seen, f"{face.iod:.1f} px between the eyes are too few"))
+        else:
+            looked.append(face)
+    faces: list[Face] = []
+    for face in sorted(looked, key=lambda face: -face.score):
+        if not any(_is_same(face, other) for other in faces):
+            faces.append(face)
+    faces.sort(key=lambda face: -face.iod)
+    parts = [face for face in faces if _part_of_another(face, faces)]
+    remarks += [
+        f"passed over a face-like spot at ({face.centre[0]:.0f}, {face.centre[1]:.0f}): part of a larger face, "
+        "or made of smaller ones"
+        for face in parts
+    ]
+    if len(rough) > MOST_FACES:
+        remarks.append(f"looked at the surest {MOST_FACES} of {len(rough)} places only")
+    return Detection(tuple(face for face in faces if face not in parts), tuple(remarks[:3]))
+
+
+def _part_of_another(face: Face, faces: Sequence[Face]) -> bool:
+    """Whether it is an eye taken for a face, or a face made of others.
+
+    In a face that is twice the frame both eyes are seen as faces, with scores of 0.85 to 0.97. Of
+    two of which one holds the other's middle the larger is right, unless it is much less sure.
+    """
+    for other in faces:
+        small, large = sorted((face, other), key=lambda one: one.iod)
+        if other is not face and large.box.holds(small.to_image(0.0, 0.485)):
+            wrong = small if large.score > small.score - MUCH_SURER else large
+            if wrong is face:
+                return True
+    return False
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """One sighting, in pixels of the picture."""
+
+    box: Box
+    points: NDArray[np.float64]
+    score: float
+
+    @property
+    def roll_deg(self) -> float:
+        dx, dy = self.points[1] - self.points[0]
+        return degrees(atan2(dy, dx))
+
+
+def _turned_down(seen: _Seen, reason: str) -> str:
+    x, y = seen.box.centre
+    return (
+        f"passed over a face-like spot of {seen.box.height:.0f} px at ({x:.0f}, {y:.0f}), {reason}"
+    )
+
+
+def _is_same(face: Face, other: Face) -> bool:
+    (x1, y1), (x2, y2) = face.centre, other.centre
+    return hypot(x1 - x2, y1 - y2) < 0.5 * min(face.iod, other.iod)
+
+
+def _sweep(picture: NDArray, network: Network) -> list[_Seen]:
+    """What is seen of the whole picture in every size."""
+    height, width = picture.shape[:2]
+    long, short = max(height, width), min(height, width)
+    reach = long if network.square else min(long, short / SHORT_SIDE)
+    once = max(reach / CANVAS, 1 / MOST_GROWN)  # picture px per canvas px, unpadded
+    found: list[_Seen] = []
+    # Shrunk once: the smaller sizes are made from this one, so an 8K picture is read only once.
+    base_size = (max(1, round(width / once)), max(1, round(height / once)))
+    base = _pixels(picture, View((width / 2, height / 2), once, 0.0, *base_size))
+    for pad in PADS:
+        around = 0.0 if pad == 1 else MARGIN
+        sides = [
+            CANVAS if network.square else GRID * ceil((1 + 2 * around) * side / pad / GRID)
+            for side in base_size
+        ]
+        view = View((base_size[0] / 2, base_size[1] / 2), pad, 0.0, sides[0], sides[1])
+        for seen in _seen(base, network, view):
+            found.append(_enlarged(seen, width / base_size[0], height / base_size[1]))
+    return found
+
+
+def _enlarged(seen: _Seen, x: float, y: float) -> _Seen:
+    box = seen.box
+    return _Seen(
+        Box(box.x * x, box.y * y, box.width * x, box.height * y),
+        seen.points * np.array([x, y]),
+        seen.score,
+    )
+
+
+def _seen(picture: NDArray, network: Network, view: View) -> Iterator[_Seen]:
+    """What a network believes to see in a view that is not turned."""
+    seen = network(_canvas(picture, view))
+    for box, points, score in zip(seen.boxes, seen.points, seen.scores, strict=True):
+        if score >= network.threshold:
+            left, top = view.to_picture(box[0], box[1])
+            right, bottom = view.to_picture(box[2], box[3])
+            there = np.stack(view.to_picture(points[:, 0], points[:, 1]), 1)
+            size = (float(right - left), float(bottom - top))
+            if min(size) > 0 and np.isfinite(there).all():
+                yield _Seen(Box(float(left), float(top), *size), there, float(score))
+
+
+def _pixels(picture: NDArray, view: View) -> NDArray[np.floating[Any]]:
+    """A view of a colour picture, (height, width, 3)."""
+    return np.stack([view.of(picture[..., channel]) for channel in range(3)], -1)
+
+
+def _canvas(picture: NDArray, view: View) -> NDArray[np.uint8]:
+    """A view as networks take it; what lies beyond the picture is black, as they were taught."""
+    height, width = picture.shape[:2]
+    x, y = view.to_picture(
+        np.arange(view.width, dtype=np.float32) + 0.5,
+        np.arange(view.height, dtype=np.float32)[:, None] + 0.5,
+    )
+    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
+    return (_pixels(picture, view) * 255 * inside[..., None]).round().astype(np.uint8)
+
+
+def _distinct(found: Sequence[_Seen]) -> list[_Seen]:
+    """Non-maximum suppression: of sightings that overlap the surest, surest first."""
+    kept: list[_Seen] = []
+    for seen in sorted(found, key=lambda one: -one.score):
+        if not any(_overlap(seen.box, other.box) > SAME_OVERLAP for other in kept):
+            kept.append(seen)
+    return kept
+
+
+def _overlap(a: Box, b: Box) -> float:
+    """Intersection over union."""
+    width = min(a.right, b.right) - max(a.x, b.x)
+    height = min(a.bottom, b.bottom) - max(a.y, b.y)
+    common = max(0.0, width) * max(0.0, height)
+    return common / (a.width * a.height + b.width * b.height - common)
+
+
+def _look_again(picture: NDArray, network: Network, rough: _Seen) -> Face | str:
+    """The face at a place, seen straight and at the right size; or why there is none."""
+    # The area keeps its measure where a turned face's upright box does not keep its height.
+    tall = 1.12 * sqrt(rough.box.width * rough.box.height)  # boxes are 1.25 times as high as wide
+    side = CANVAS if network.square else LOOK_SIDE
+    view = View(rough.box.centre, tall / LOOK_HEIGHT, rough.roll_deg, side, side)
+    canvas = _canvas(picture, view)
+    straight = _best(network(canvas), side)
+    mirrored = _best(network(np.ascontiguousarray(canvas[:, ::-1])), side)
+    score = ((straight[1] if straight else 0.0) + (mirrored[1] if mirrored else 0.0)) / 2
+    if score < network.threshold:
+        return f"a second look gives it {score:.2f} of the {network.threshold:g} needed"
+    looks = []
+    if straight:
+        looks.append(straight[0])
+    if mirrored:
+        points = mirrored[0][FIVE]
+        looks.append(np.stack([side - points[:, 0], points[:, 1]], 1))
+    there = np.mean(looks, axis=0)
+    x, y = view.to_picture(there[:, 0], there[:, 1])
+    return _face(picture, [(float(a), float(b)) for a, b in zip(x, y, strict=True)], score)
+
+
+def _best(seen: Sightings, side: int) -> tuple[NDArray[np.float64], float] | None:
+    """The points and score of the surest sighting where the face was expected."""
+    half = LOOK_HEIGHT / 2
+    expected = Box(side / 2 - 0.8 * half, side / 2 - half, 1.6 * half, 2 * half)
+    best: tuple[NDArray[np.float64], float] | None = None
+    for (left, top, right, bottom), points, score in zip(
+        seen.boxes, seen.points, seen.scores, strict=True
+    ):
+        box = Box(left, top, right - left, bottom - top)
+        there = min(box.width, box.height) > 0 and _overlap(box, expected) > AGAIN_OVERLAP
+        if there and (best is None or score > best[1]) and np.isfinite(points).all():
+            best = (points, float(score))
+    return best
+
+
+def _face(picture: NDArray, points: list[Point], score: float) -> Face | str:
+    """A face from its five points, the pupils voted for where the vote is to be trusted."""
+    if points[0] == points[1]:
+        return "its eyes coincide"
+    yaw = estimate_yaw(points)
+    guess = Face((points[0], points[1]), score)
+    if abs(yaw) <= TURNED:
+        part, left, top = _around(picture, guess)
+        moved = _moved(guess, -left, -top)
+        face, objection = find_pupils(part, moved, radius=PUPIL_RADIUS, sigma=PUPIL_SIGMA)
+        if objection is None:
+            guess = _moved(face, left, top)
+    return Face(guess.eyes, min(score, 1.0), (*guess.eyes, *points[2:]), yaw)
+
+
+def _around(picture: NDArray, face: Face) -> tuple[NDArray, int, int]:
+    """Brightness around the eyes, and where its top left corner lies: 8K need not be gray as a whole."""
+    import torch
+
+    x, y = face.centre
+    height, width = picture.shape[:2]
+    reach = 2.5 * face.iod
+    left, right = (int(min(max(x + side * reach, 0), width)) for side in (-1, 1))
+    top, bottom = (int(min(max(y + side * reach, 0), height)) for side in (-1, 1))
+    left, top = min(left, width - 1), min(top, height - 1)
+    part = picture[top : max(bottom, top + 1), left : max(right, left + 1)]
+    return luma(torch.from_numpy(np.ascontiguousarray(part))).numpy(), left, top
+
+
+def _moved(face: Face, dx: float, dy: float) -> Face:
+    (x1, y1), (x2, y2) = face.eyes
+    return Face(((x1 + dx, y1 + dy), (x2 + dx, y2 + dy)), face.score)
+
+
+def estimate_yaw(points: Sequence[Point]) -> float:
+    """How far a head is turned to its side, from five points.
+
+    Parameters
+    ----------
+    points : five points, pixels
+        Both pupils, the nose's tip, both corners of the mouth; image-left first.
+
+    Returns
+    -------
+    float, degrees
+        Positive where the nose points to the right of the picture. An estimate: noses differ by a
+        tenth of their depth, and 0.03 IOD of error in the nose's tip are 3 degrees.
+
+    Notes
+    -----
+    The tip stands ``NOSE_DEPTH`` before the line from the eyes to the mouth. Turned by yaw it
+    moves aside by depth x sin(yaw), while the eyes draw together by cos(yaw): the ratio is the
+    tangent. Far off, where perspective and the nose's own roundness count little.
+    """
+    face = Face((points[0], points[1]))
+    nose, left, right = (face.from_image(point) for point in points[2:])
+    mouth = ((left[0] + right[0]) / 2, (left[1] + right[1]) / 2)
+    axis = mouth[0] * nose[1] / mouth[1] if abs(mouth[1]) > 1e-6 else 0.0
+    return degrees(atan((nose[0] - axis) / NOSE_DEPTH))

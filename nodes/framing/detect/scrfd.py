@@ -1,0 +1,89 @@
+"""SCRFD, the detector of insightface's model packs, where the user has both.
+
+The package is MIT; its packs are for research, not for trade, unless licensed. Nothing is fetched
+here: ``FaceAnalysis`` goes online for a pack that it only knows by name, so the detector's own
+file is opened instead.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .network import CANVAS, Sightings, Unavailable
+
+THRESHOLD = 0.5  # insightface's own; no false face on 17 faceless pictures
+PLACES = ("models/*/det_*.onnx", "*/det_*.onnx", "det_*.onnx")
+HALF = 0.5  # px: its anchors count from pixel centres, at multiples of the stride
+
+
+def open_insightface(folders: Sequence[Path]) -> InsightFace:
+    """The detector of a model pack, run by insightface.
+
+    Parameters
+    ----------
+    folders : where packs lie, ``<folder>/models/<pack>/det_*.onnx`` or ``<folder>/<pack>/det_*.onnx``
+
+    Raises
+    ------
+    Unavailable
+        The package or a pack is missing, or the two do not work together.
+    """
+    if find_spec("insightface") is None:
+        raise Unavailable(
+            "backend 'insightface' needs the package insightface, which this Python lacks. It brings OpenCV and "
+            "onnxruntime of its own, which may displace yours: 'kornia YuNet' and 'embedded' do without"
+        )
+    files = [
+        file for folder in folders for place in PLACES for file in sorted(Path(folder).glob(place))
+    ]
+    if not files:
+        where = " or ".join(map(str, folders)) or "any folder (this host names none)"
+        raise Unavailable(
+            "backend 'insightface' needs a model pack: no models/<pack>/det_*.onnx (such as buffalo_l's "
+            f"det_10g.onnx) in {where}. Unpack one there yourself: Loupe fetches none, and their licence is "
+            "for research only"
+        )
+    file = max(files, key=lambda one: one.stat().st_size)  # the largest is the most exact
+    try:
+        from insightface.model_zoo import get_model
+
+        # A path that exists is never looked for online.
+        detector = get_model(str(file), providers=["CPUExecutionProvider"])
+        detector.prepare(ctx_id=-1, det_thresh=THRESHOLD, input_size=(CANVAS, CANVAS))
+        found = InsightFace(detector, f"{file.parent.name}/{file.name}")
+        found(np.zeros((CANVAS, CANVAS, 3), np.uint8))
+    except Exception as error:  # whatever a broken file or another insightface raises
+        lines = str(error).strip().splitlines() or ["no reason given"]
+        raise Unavailable(
+            f"backend 'insightface' failed with {file}: {type(error).__name__}: {lines[0][:200]}. "
+            "Replace the file, or choose another backend",
+            nearly=True,
+        ) from error
+    return found
+
+
+class InsightFace:
+    """SCRFD on a canvas that is already as large as it wants it."""
+
+    threshold = THRESHOLD
+    square = True
+
+    def __init__(self, detector: Any, file: str):
+        self.name = f"insightface ({file})"
+        self._detector = detector
+
+    def __call__(self, canvas: NDArray[np.uint8]) -> Sightings:
+        boxes, points = self._detector.detect(
+            np.ascontiguousarray(canvas[..., ::-1]), input_size=(CANVAS, CANVAS)
+        )
+        if points is None:
+            raise ValueError("this detector tells boxes but no eyes")
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 5)
+        points = np.asarray(points, np.float64).reshape(-1, 5, 2)
+        return Sightings(boxes[:, :4] + HALF, points + HALF, boxes[:, 4])
