@@ -31,6 +31,7 @@ TALLEST = 1.5  # of the picture's short side: recall is 1 even where the face is
 TALLER = (
     1.1  # times the picture: from here on it says so. Faces as high as it measure up to 1.15 times
 )
+LEAST_WIDTH = 16.0  # px of the picture: less is enlarged nothing, and parts of a huge face reach 19 votes there
 LEAST_ROUGH = 3.0  # votes of a sweep that deserve a closer look; the least of 30 portraits was 7.1
 CANDIDATES = 6  # closer looks per sweep, 0.05 s each
 MOST_WINDOWS = 2000  # that are counted: their distances fill a square matrix
@@ -158,6 +159,9 @@ def _judge(luma: Plane, hits: list[Hit]) -> Detection:
     remarks: list[str] = []
     for hit in distinct:
         needed = SURE if faces else hit.needed
+        if hit.width < LEAST_WIDTH:
+            remarks.append(hit.turned_down("too small to tell"))
+            continue
         if hit.votes < needed:
             remarks.append(hit.turned_down(f"{hit.votes:.1f} votes of the {needed:g} needed"))
             continue

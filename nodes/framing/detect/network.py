@@ -54,6 +54,12 @@ class Unavailable(RuntimeError):
         backend steps in."""
 
 
+def first_line(error: Exception) -> str:
+    """What went wrong, for a sentence: the first line of it."""
+    lines = str(error).strip().splitlines()
+    return f"{type(error).__name__}: {lines[0][:200] if lines else 'no reason given'}".rstrip(".")
+
+
 @dataclass(frozen=True)
 class Sightings:
     """What a network saw on one canvas, N faces, in pixels counted from the canvas's edges."""

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .network import CANVAS, Sightings, Unavailable
+from .network import CANVAS, Sightings, Unavailable, first_line
 
 THRESHOLD = 0.5  # insightface's own; no false face on 17 faceless pictures
 PLACES = ("models/*/det_*.onnx", "*/det_*.onnx", "det_*.onnx")
@@ -52,16 +52,20 @@ def open_insightface(folders: Sequence[Path]) -> InsightFace:
     file = max(files, key=lambda one: one.stat().st_size)  # the largest is the most exact
     try:
         from insightface.model_zoo import get_model
-
+    except Exception as error:  # it imports half a dozen others, of which any may be broken
+        raise Unavailable(
+            f"backend 'insightface' is installed but cannot be imported: {first_line(error)}",
+            nearly=True,
+        ) from error
+    try:
         # A path that exists is never looked for online.
         detector = get_model(str(file), providers=["CPUExecutionProvider"])
         detector.prepare(ctx_id=-1, det_thresh=THRESHOLD, input_size=(CANVAS, CANVAS))
         found = InsightFace(detector, f"{file.parent.name}/{file.name}")
         found(np.zeros((CANVAS, CANVAS, 3), np.uint8))
     except Exception as error:  # whatever a broken file or another insightface raises
-        lines = str(error).strip().splitlines() or ["no reason given"]
         raise Unavailable(
-            f"backend 'insightface' failed with {file}: {type(error).__name__}: {lines[0][:200]}. "
+            f"backend 'insightface' failed with {file}: {first_line(error)}. "
             "Replace the file, or choose another backend",
             nearly=True,
         ) from error

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from .network import CANVAS, GRID, Sightings, Unavailable
+from .network import CANVAS, GRID, Sightings, Unavailable, first_line
 
 THRESHOLD = 0.7  # 0.6 and 0.8 find the same faces in 56 portraits; cats reach 0.75 in a first look
 FLOOR = 0.3  # what scores less is not even reported to the second look
@@ -71,7 +71,7 @@ def open_kornia(folders: Sequence[Path], *, allow_download: bool = False) -> Kor
         found(np.zeros((GRID, GRID, 3), np.uint8))
     except Exception as error:  # whatever a broken file or another kornia raises
         raise Unavailable(
-            f"backend 'kornia YuNet' failed with {file}: {_first_line(error)}. "
+            f"backend 'kornia YuNet' failed with {file}: {first_line(error)}. "
             "Remove that file, or replace it by a good one",
             nearly=True,
         ) from error
@@ -86,7 +86,7 @@ def _downloaded(file: Path) -> Path:
             file.parent.mkdir(parents=True, exist_ok=True)
             torch.hub.download_url_to_file(source, str(file), hash_prefix=SHA256, progress=False)
         except Exception as error:  # no network, no such page, another file, a full disk
-            failed.append(f"{source}: {_first_line(error)}")
+            failed.append(f"{source}: {first_line(error)}")
         else:
             return file
     raise Unavailable(
@@ -188,7 +188,7 @@ def open_onnx(folders: Sequence[Path]) -> OnnxYuNet:
                 found = OnnxYuNet(runner(file), f"{file.name}, {runner.title}")
                 found(np.zeros((CANVAS, CANVAS, 3), np.uint8))
             except Exception as error:  # whatever a broken file makes the two raise
-                failed.append(f"{file.name} in {runner.title}: {_first_line(error)}")
+                failed.append(f"{file.name} in {runner.title}: {first_line(error)}")
             else:
                 return found
     raise Unavailable(
@@ -292,8 +292,3 @@ def _files(folders: Sequence[Path], pattern: str) -> list[Path]:
 
 def _in_words(folders: Sequence[Path]) -> str:
     return " or ".join(map(str, folders)) or "any folder (this host names none: set LOUPE_MODELS)"
-
-
-def _first_line(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return f"{type(error).__name__}: {lines[0][:200] if lines else 'no reason given'}".rstrip(".")

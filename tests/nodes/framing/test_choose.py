@@ -75,7 +75,7 @@ def test_a_middle_outside_the_picture_is_in_no_mask():
 def test_each_picture_chooses_for_itself():
     batch = Faces(SIZE, ((RIGHT, MIDDLE), (), (LEFT,)), "by hand")
     found = choose_faces(batch, "index left to right", index=1)
-    assert found.faces.frames == ((MIDDLE,), (), ())
+    assert found.faces.frames == ((RIGHT,), (), ())
     assert found.remark == "kept 1 of 3 faces: index left to right 1"
 
 

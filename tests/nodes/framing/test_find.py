@@ -331,19 +331,23 @@ def test_no_face_of_the_embedded_detector_tells_its_limit():
         find_faces(torch.full((1, 64, 64, 3), 0.5))
 
 
-def test_a_face_beyond_the_frame_is_found_or_help_is_asked_for_but_never_guessed(hopper):
-    """Grace Hopper 1.4 and 2.2 times as high as the frame."""
-    for half, low, high in ((80, 1.1, 1.7), (51, 9, 9)):
-        crop = hopper[:, 229 - half : 229 + half, 264 - half : 264 + half]
-        try:
-            found = find_faces(crop)
-        except ValueError as refused:
-            assert "type the two pupils" in str(refused)
-            assert half == 51
-        else:
-            ((face,),) = found.faces.frames
-            assert low < face.box.height / (2 * half) < high
-            assert "times as high as the picture" in found.report
+def hopper_filling(hopper, half):
+    """A square crop around her face, 225 px from forehead to chin."""
+    return hopper[:, 229 - half : 229 + half, 264 - half : 264 + half]
+
+
+def test_a_face_a_little_higher_than_the_frame_is_found_and_a_look_at_the_overlay_advised(hopper):
+    found = find_faces(hopper_filling(hopper, 80))
+    ((face,),) = found.faces.frames
+    assert face.box.height / 160 == pytest.approx(1.4, abs=0.15)
+    assert "times as high as the picture" in found.report
+    assert "type the two pupils" in found.report
+
+
+@pytest.mark.parametrize("half", [45, 51, 56])
+def test_a_face_twice_as_high_as_the_frame_is_not_guessed_without_files(hopper, half):
+    with pytest.raises(ValueError, match="type the two pupils"):
+        find_faces(hopper_filling(hopper, half))
 
 
 def two_meshes():

@@ -87,8 +87,9 @@ def test_plan_and_crop_bring_the_face_to_the_models_size(hopper, found):
     plan, picture, iod, latents, report, text = PlanCrop.execute(
         hopper, found[0], "CU close-up", "SDXL", 1.0, 16
     ).args
-    (crop,) = Crop.execute(hopper, plan).args
+    crop, sampling, stitching = Crop.execute(hopper, plan).args
     assert crop.shape == (1, plan.output_size[1], plan.output_size[0], 3)
+    assert sampling.shape == stitching.shape == crop.shape[:3]
     assert picture.shape == hopper.shape
     assert iod == pytest.approx(82.1 * plan.scales[0], rel=0.01)
     assert latents == pytest.approx(0.46 * iod / 8)
@@ -98,7 +99,7 @@ def test_plan_and_crop_bring_the_face_to_the_models_size(hopper, found):
 
 def test_one_plan_crops_any_picture_of_its_size(hopper, found):
     plan = PlanCrop.execute(hopper, found[0], "headshot", "SD1.5", 1.0, 16).args[0]
-    (crop,) = Crop.execute(torch.rand(5, 600, 512, 3), plan).args
+    crop, *_ = Crop.execute(torch.rand(5, 600, 512, 3), plan).args
     assert crop.shape[0] == 5
 
 

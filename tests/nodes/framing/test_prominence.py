@@ -134,16 +134,16 @@ def test_blur_added_to_a_photo_is_measured_within_a_fifth(name, request):
 
 
 def test_the_blur_of_sharp_portraits_is_that_of_their_pixels(test_data):
-    """Portraits shrunk for the web use their pixels; 0.45 px is what counts as sharp."""
+    """Portraits shrunk for the web use their pixels; 0.38 px is what counts as sharp."""
     from PIL import Image
 
-    eyes = {"cory-booker": 211.7, "brian-schatz": 202.1, "tina-smith": 200.5}
+    eyes = {"cory-booker": 211.7, "ted-cruz": 194.3, "tina-smith": 200.5}
     for name, iod in eyes.items():
         with Image.open(test_data / "photos" / "corridor" / f"{name}.jpg") as photo:
             pixels = np.asarray(photo.convert("RGB"), np.float32) / 255
         face = Face(((512 - iod / 2, 430.0), (512 + iod / 2, 430.0)))  # where it stands, roughly
         found = one(torch.from_numpy(pixels)[None], face)
-        assert 0.2 < found.blur_sigma_px < 0.45, name
+        assert 0.2 < found.blur_sigma_px < 0.38, name
         assert found.iod_eff_px == found.iod_px
 
 

@@ -36,7 +36,7 @@ class Discs:
 
     def __init__(self, *, largest=0.8, bias=(0.0, 0.0), scores=()):
         self.largest, self.bias, self.scores = largest, np.array(bias), list(scores)
-        self.canvases = []
+        self.canvases, self.seen = [], []
 
     def __call__(self, canvas):
         from scipy.ndimage import center_of_mass, label
@@ -53,6 +53,7 @@ class Discs:
             middles = center_of_mass(weight, labels, range(1, count + 1))
             parts += sorted((x + 0.5, y + 0.5) for y, x in middles)
         points = np.array(parts)
+        self.seen.append(points)
         iod = np.hypot(*(points[1] - points[0]))
         x, y = points.mean(0)
         box = np.array([[x - iod, y - 1.25 * iod, x + iod, y + 1.25 * iod]])
@@ -77,6 +78,43 @@ def test_the_points_are_where_they_were_drawn(shape, roll):
     assert face.roll_deg == pytest.approx(roll, abs=0.5)
     assert face.eyes == face.points[:2]
     assert face.score == pytest.approx(0.9)
+
+
+def test_every_size_of_the_picture_shows_the_same_place():
+    """Within a pixel of the smallest canvas, 6 picture px here."""
+    picture, points = drawn((640, 960), (400.3, 251.0), 150.0)
+    seen = network._sweep(picture, Discs())
+    assert len(seen) == 3
+    for one in seen:
+        assert np.abs(one.points - points).max() < 1.5
+
+
+def test_the_second_look_sees_the_face_upright_and_320_px_high():
+    discs = Discs()
+    find_faces(drawn((640, 960), (400.3, 251.0), 150.0, roll_deg=30.0)[0], discs)
+    for points in discs.seen[-2:]:
+        across, down = points[1] - points[0]
+        assert abs(down / across) < 0.01
+        assert 2.5 * across == pytest.approx(320, rel=0.05)
+
+
+def test_sightings_of_one_face_that_hardly_overlap_are_one_face():
+    class Unsteady(Discs):
+        def __call__(self, canvas):
+            seen = super().__call__(canvas)
+            if len(self.canvases) == 2:  # the second size: half as large a box, beside
+                middle = (seen.boxes[:, :2] + seen.boxes[:, 2:]) / 2
+                half = (seen.boxes[:, 2:] - seen.boxes[:, :2]) / 3.4
+                boxes = np.concatenate([middle - half, middle + half], 1)
+                return Sightings(boxes, seen.points, seen.scores)
+            return seen
+
+    picture, points = drawn((600, 600), (300.0, 240.0), 100.0)
+    found = find_faces(picture, Unsteady())
+    assert len(network._distinct(network._sweep(picture, Unsteady()))) == 2
+    assert len(found.faces) == 1
+    assert found.remarks == ()
+    assert worst(found.faces[0], points) < 0.01
 
 
 def test_a_face_larger_than_the_detector_bears_is_found_in_the_smaller_sizes():
@@ -113,7 +151,9 @@ def test_the_look_in_the_mirror_cancels_a_sideways_error():
     """8 px of 128 between the eyes: 0.06 IOD each way, none together."""
     picture, points = drawn((600, 600), (300.0, 240.0), 100.0)
     (face,) = find_faces(picture, Discs(bias=(8.0, 0.0))).faces
-    assert worst(face, points) < 0.01
+    # the mouth, which no vote mends; half a pixel of the look would be 0.004
+    shift = (np.array(face.points[3:]) - points[3:])[:, 0].mean() / 100
+    assert abs(shift) < 0.002
 
 
 def test_what_a_second_look_does_not_confirm_is_passed_over_and_said():

@@ -122,3 +122,14 @@ def test_a_pack_that_does_not_work_is_named(insightface, tmp_path, file, content
         scrfd.open_insightface([tmp_path])
     assert file in str(refused.value)
     assert refused.value.nearly
+
+
+def test_a_package_that_cannot_be_imported_is_said_to_be_and_no_file_blamed(
+    insightface, monkeypatch, tmp_path
+):
+    pack(tmp_path)
+    monkeypatch.setitem(sys.modules, "insightface.model_zoo", None)
+    with pytest.raises(Unavailable, match="cannot be imported") as refused:
+        scrfd.open_insightface([tmp_path])
+    assert refused.value.nearly
+    assert "det_10g" not in str(refused.value)
