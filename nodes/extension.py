@@ -3,9 +3,9 @@
 from .comparison.node_compare import Compare
 from .comparison.node_compare_panel import ComparePanel
 from .framing.node_align import AlignFaces
-from .framing.node_plan_crop import PlanCrop
 from .framing.node_cut import Crop
 from .framing.node_find_faces import FindFaces
+from .framing.node_plan_crop import PlanCrop
 from .framing.node_prominence import Prominence
 from .framing.node_stitch import Stitch
 from .host import ComfyExtension, io

@@ -16,7 +16,7 @@ from portrait_loupe.nodes.framing.align import (
 from portrait_loupe.nodes.framing.faces import Face
 
 HOPPER = Face(eyes=((222.3, 192.2), (307.1, 188.2)))
-ASTRONAUT = Face(eyes=((199.5, 128.0), (255.0, 117.5)))
+ASTRONAUT = Face(eyes=((203.4, 101.1), (247.0, 103.2)))
 CLOUD = np.asarray([(0.0, 0.0), (1.0, 0.1), (0.4, 1.3), (-0.7, 0.8), (0.2, -0.5)])
 
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from portrait_loupe.nodes.framing.node_cut import Crop
-from portrait_loupe.nodes.framing.node_plan_crop import PlanCrop
 from portrait_loupe.nodes.framing.node_find_faces import FindFaces
+from portrait_loupe.nodes.framing.node_plan_crop import PlanCrop
 
 EYES = "223,193.5 305,189.5"
 
