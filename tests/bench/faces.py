@@ -54,7 +54,7 @@ MARKED = {
     "susan-collins": ((375.7, 390.7), (548.0, 383.5)),
 }
 FACELESS = (
-    "brick", "camera", "clock", "coffee", "coins", "colorwheel", "grass", "gravel", "hubble_deep_field",
+    "brick", "clock", "coffee", "coins", "colorwheel", "grass", "gravel", "hubble_deep_field",
     "immunohistochemistry", "moon", "page", "rocket", "text", "chelsea", "horse", "cell",
 )  # fmt: skip
 

@@ -199,7 +199,7 @@ def test_a_saved_plate_dropped_on_the_page_opens_its_graph(host, page, picture, 
     from portrait_loupe.nodes.host.runner import StandIn, pictures_for, place, read_workflow
 
     standin = StandIn({node.define_schema().node_id: node for node in NODES})
-    workflow = read_workflow(SHIPPED[0])
+    workflow = read_workflow(ROOT / "workflows/extreme_close_up_comparison.json")
     prompt = workflow.prompt(standin)
     place(prompt, pictures_for(prompt, [], standin, portraits / "x.json"), standin)
     (plate,) = standin.run(prompt, portraits / "out", workflow=workflow.saved).files

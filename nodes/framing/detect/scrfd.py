@@ -76,6 +76,7 @@ class InsightFace:
     """SCRFD on a canvas that is already as large as it wants it."""
 
     threshold = THRESHOLD
+    believed = THRESHOLD
     square = True
 
     def __init__(self, detector: Any, file: str):

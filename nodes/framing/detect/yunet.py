@@ -18,7 +18,10 @@ from numpy.typing import NDArray
 
 from .network import CANVAS, GRID, Sightings, Unavailable, first_line
 
-THRESHOLD = 0.7  # 0.6 and 0.8 find the same faces in 56 portraits; cats reach 0.75 in a first look
+THRESHOLD = 0.7  # OpenCV's and libfacedetection's advice lies between 0.6 and 0.9
+# kornia's scores are near 1 for whatever it takes for a face: at least 0.94 on 16 portraits in close-ups
+# up to twice the frame, at most 0.89 on what is none.
+KORNIA_BELIEVED = 0.85
 FLOOR = 0.3  # what scores less is not even reported to the second look
 KEPT = 200  # sightings a canvas, the surest: overlapping ones are sorted out later
 
@@ -113,6 +116,7 @@ class KorniaYuNet:
     """kornia's network, its outputs decoded here: kornia's own loop over prior boxes is slow."""
 
     threshold = THRESHOLD
+    believed = KORNIA_BELIEVED
     square = False
 
     def __init__(self, network: Any, file: str):
@@ -201,6 +205,7 @@ class OnnxYuNet:
     """The later network; its twelve maps are decoded here."""
 
     threshold = THRESHOLD
+    believed = THRESHOLD
 
     def __init__(self, runner: Any, what: str):
         self.name = f"YuNet ONNX ({what})"

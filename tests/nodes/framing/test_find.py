@@ -187,16 +187,20 @@ def test_progress_counts_the_pictures(hopper):
 class Fixed:
     """A network that sees one face in the middle of whatever it looks at."""
 
-    threshold, square = 0.7, True
+    threshold, believed, square = 0.7, 0.7, True
 
     def __init__(self, name="fixed", score=0.9):
-        self.name, self.score = name, score
+        self.name, self.score, self.calls = name, score, 0
 
     def __call__(self, canvas):
-        eyes = [(256, 269), (384, 269), (320, 355), (269, 410), (371, 410)]
-        return Sightings(
-            np.array([[192.0, 160, 448, 480]]), np.array([eyes], float), np.array([self.score])
-        )
+        """Once in the three sizes; in the second looks as high as it should be, 160 and 320 px."""
+        self.calls += 1
+        if self.calls in (2, 3):
+            return Sightings(np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0))
+        size = 0.5 if self.calls in (4, 5) else 1.0
+        eyes = np.array([(-64, -51), (64, -51), (0, 35), (-51, 90), (51, 90)], float)
+        box = np.array([[-128.0, -160, 128, 160]])
+        return Sightings(320 + size * box, 320 + size * eyes[None], np.array([self.score]))
 
 
 @pytest.fixture

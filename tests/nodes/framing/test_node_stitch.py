@@ -5,7 +5,7 @@ import torch
 import torch.nn.functional as F
 
 from portrait_loupe.nodes.framing.faces import Face, Faces
-from portrait_loupe.nodes.framing.node_cut import Crop
+from portrait_loupe.nodes.framing.node_crop import Crop
 from portrait_loupe.nodes.framing.node_stitch import Stitch
 from portrait_loupe.nodes.framing.plan import plan_crops
 

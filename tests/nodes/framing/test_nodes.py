@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from portrait_loupe.nodes.framing.node_cut import Crop
+from portrait_loupe.nodes.framing.node_crop import Crop
 from portrait_loupe.nodes.framing.node_find_faces import FindFaces
 from portrait_loupe.nodes.framing.node_plan_crop import PlanCrop
 

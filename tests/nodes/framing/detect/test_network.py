@@ -32,7 +32,7 @@ def drawn(shape, centre, iod, roll_deg=0.0):
 class Discs:
     """A detector of drawn faces that fails like real ones: on faces too large or small for its canvas."""
 
-    name, threshold, square = "discs", 0.7, False
+    name, threshold, believed, square = "discs", 0.7, 0.7, False
 
     def __init__(self, *, largest=0.8, bias=(0.0, 0.0), scores=()):
         self.largest, self.bias, self.scores = largest, np.array(bias), list(scores)
@@ -89,31 +89,34 @@ def test_every_size_of_the_picture_shows_the_same_place():
         assert np.abs(one.points - points).max() < 1.5
 
 
-def test_the_second_look_sees_the_face_upright_and_320_px_high():
+def test_the_second_looks_see_the_face_upright_and_160_and_320_px_high():
     discs = Discs()
     find_faces(drawn((640, 960), (400.3, 251.0), 150.0, roll_deg=30.0)[0], discs)
-    for points in discs.seen[-2:]:
+    for points, height in zip(discs.seen[-4:], (160, 160, 320, 320), strict=True):
         across, down = points[1] - points[0]
         assert abs(down / across) < 0.01
-        assert 2.5 * across == pytest.approx(320, rel=0.05)
+        assert 2.5 * across == pytest.approx(height, rel=0.05)
 
 
 def test_sightings_of_one_face_that_hardly_overlap_are_one_face():
     class Unsteady(Discs):
         def __call__(self, canvas):
             seen = super().__call__(canvas)
-            if len(self.canvases) == 2:  # the second size: half as large a box, beside
+            if len(self.canvases) == 2:  # the second size: a box of 0.6 times the sides
                 middle = (seen.boxes[:, :2] + seen.boxes[:, 2:]) / 2
-                half = (seen.boxes[:, 2:] - seen.boxes[:, :2]) / 3.4
+                half = 0.3 * (seen.boxes[:, 2:] - seen.boxes[:, :2])
                 boxes = np.concatenate([middle - half, middle + half], 1)
                 return Sightings(boxes, seen.points, seen.scores)
             return seen
 
     picture, points = drawn((600, 600), (300.0, 240.0), 100.0)
-    found = find_faces(picture, Unsteady())
-    assert len(network._distinct(network._sweep(picture, Unsteady()))) == 2
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "SAME_OVERLAP", 0.5)  # 0.36 is common to the two
+        patch.setattr(network, "AGAIN_OVERLAP", 0.2)
+        assert len(network._distinct(network._sweep(picture, Unsteady()))) == 2
+        found = find_faces(picture, Unsteady())
     assert len(found.faces) == 1
-    assert found.remarks == ()
+    assert not any("part of" in remark for remark in found.remarks)
     assert worst(found.faces[0], points) < 0.01
 
 
@@ -158,16 +161,18 @@ def test_the_look_in_the_mirror_cancels_a_sideways_error():
 
 def test_what_a_second_look_does_not_confirm_is_passed_over_and_said():
     picture, _ = drawn((600, 600), (300.0, 240.0), 100.0)
-    found = find_faces(picture, Discs(scores=[0.9, 0.9, 0.9, 0.6, 0.7]))
+    found = find_faces(picture, Discs(scores=[0.9, 0.9, 0.9, 0.6, 0.7, 0.7, 0.6]))
     assert found.faces == ()
-    assert "a second look gives it 0.65 of the 0.7 needed" in found.remarks[0]
+    assert "second looks give it 0.65 of the 0.7 needed" in found.remarks[0]
 
 
-def test_one_look_that_sees_nothing_counts_as_none():
+def test_a_look_that_sees_nothing_counts_as_nought():
+    """Three times 0.9 and once nothing are 0.675."""
+
     class Onesided(Discs):
         def __call__(self, canvas):
             seen = super().__call__(canvas)
-            if len(self.canvases) == 5:  # three sizes, one straight look, one in the mirror
+            if len(self.canvases) == 5:  # three sizes, one straight look, then the first mirrored
                 return Sightings(np.empty((0, 4)), np.empty((0, 5, 2)), np.empty(0))
             return seen
 
@@ -178,17 +183,17 @@ def test_one_look_that_sees_nothing_counts_as_none():
 class Always:
     """Sees the faces it was told of, (centre, IOD, score) in shares of a sweep's canvas, and each again."""
 
-    name, threshold, square = "always", 0.7, True
+    name, threshold, believed, square = "always", 0.7, 0.7, True
 
     def __init__(self, *faces):
         self.faces, self.calls = faces, 0
 
     def __call__(self, canvas):
         self.calls += 1
-        if self.calls > 3:  # the looks come in the order of the scores, each twice
-            nth = (self.calls - 4) // 2
+        if self.calls > 3:  # the looks come in the order of the scores, two at 160 px, two at 320
+            nth, look = divmod(self.calls - 4, 4)
             score = sorted((score for *_, score in self.faces), reverse=True)[nth]
-            faces = [((0.5, 0.5), 0.2, score)]
+            faces = [((0.5, 0.5), 0.1 if look < 2 else 0.2, score)]
         else:
             faces = self.faces if self.calls == 1 else []
         points = np.array([(PLACES - (0, 0.485)) * iod + middle for middle, iod, _ in faces]) * 640
@@ -249,7 +254,7 @@ def test_many_false_places_cost_a_bounded_number_of_looks():
 
     everywhere = Everywhere()
     found = find_faces(np.full((640, 640, 3), 0.5, np.float32), everywhere)
-    assert len(everywhere.canvases) == 3 + 2 * network.MOST_FACES
+    assert len(everywhere.canvases) == 3 + 4 * network.MOST_FACES
     assert len(found.remarks) == 3
 
 
