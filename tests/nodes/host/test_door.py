@@ -54,6 +54,7 @@ def test_socket_types_are_ours_with_a_prefix_or_comfyuis():
         "BOOLEAN",
         "COMBO",
         "FACE_LANDMARKS",
+        "VAE",
         "BOUNDING_BOX",
     }
     for node in NODES:

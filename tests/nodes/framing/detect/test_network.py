@@ -224,6 +224,34 @@ def test_a_doubtful_face_made_of_a_sure_one_falls():
     assert [round(face.iod / 640, 2) for face in found.faces] == [0.06]
 
 
+def test_a_second_opinion_counts_only_where_it_is_alike():
+    """Two looks that come upon one face: averaged where their pupils are close, else the surer alone."""
+    (face,) = find_faces(GREY, Always(((0.5, 0.5), 0.2, 0.9), ((0.51, 0.5), 0.118, 0.85))).faces
+    assert face.iod / 640 == pytest.approx(0.2, abs=0.001)
+    looks = Always(((0.5, 0.5), 0.2, 0.9), ((0.52, 0.53), 0.2, 0.85))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(network, "SAME_OVERLAP", 0.9)
+        (face,) = find_faces(GREY, looks).faces
+    assert face.centre[0] / 640 == pytest.approx(0.51, abs=0.001)
+
+
+def test_a_vote_that_leads_far_away_is_not_followed():
+    """A dark disc beside each eye, 0.19 IOD off, and nothing where the network saw the pupils."""
+    picture = GREY.copy()
+    y, x = np.mgrid[:640, :640] + 0.5
+    eyes = [(256 - 24.0, 258.0), (384 - 24.0, 258.0)]
+    for ex, ey in eyes:
+        picture[np.hypot(x - ex, y - ey) < 12] = 0.05
+    for allowed, expected in (
+        (0.2, 238),
+        (0.1, 256),
+    ):  # the belief in the guess pulls a little back
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(network, "MOST_MOVED", allowed)
+            (face,) = find_faces(picture, Always(((0.5, 0.5), 0.2, 0.9))).faces
+        assert face.eyes[0][0] == pytest.approx(expected, abs=2)
+
+
 def test_two_faces_side_by_side_are_two_and_the_larger_comes_first():
     found = find_faces(GREY, Always(((0.2, 0.5), 0.06, 0.95), ((0.7, 0.5), 0.12, 0.8)))
     assert [round(face.iod / 640, 2) for face in found.faces] == [0.12, 0.06]
