@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from portrait_loupe.nodes.framing.detect import network
+from portrait_loupe.nodes.framing.detect.eyes import View
 from portrait_loupe.nodes.framing.detect.network import Sightings, estimate_yaw, find_faces
 
 SKIN = (0.7, 0.7, 0.7)
@@ -268,6 +269,13 @@ def test_pictures_of_a_pixel_and_of_noise_raise_nothing(shape):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         assert find_faces(noise, Discs()).faces == ()
+
+
+def test_beyond_the_picture_a_canvas_is_black():
+    white = np.ones((20, 30, 3), np.float32)
+    canvas = network._canvas(white, View((15.0, 10.0), 0.5, 0.0, 128, 64))
+    assert canvas.sum() == 255 * 3 * 60 * 40
+    assert (canvas[12:52, 34:94] == 255).all()
 
 
 def test_many_false_places_cost_a_bounded_number_of_looks():
