@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from math import cos, hypot, radians
+from math import hypot
 from typing import Any
 
 import numpy as np
@@ -17,17 +17,9 @@ ALL, LARGEST, PROMINENT = "all", "largest", "most prominent"
 NEAREST, INDEX, IN_MASK = "nearest point", "index left to right", "in mask"
 RULES = (ALL, LARGEST, PROMINENT, NEAREST, INDEX, IN_MASK)
 
-OVAL = (
-    2.29,
-    2.69,
-)  # IOD: width and height of the face oval, whose middle lies 0.485 below the eyes
-OVAL_MIDDLE = 0.485
-SAMPLES = 16  # along each axis of the oval, for the share of it that is in the picture
-LEAST_COS = 0.5  # a face turned by 60 degrees and more is not made larger still
-
 _NUMBER = r"([-+]?\d+(?:\.\d+)?)"
 _POINT = re.compile(rf"\s*{_NUMBER}\s*[,;\s]\s*{_NUMBER}\s*")
-Ranking = Callable[[Face, tuple[int, int]], float]
+Ranking = Callable[[int, Face], float]
 
 
 @dataclass(frozen=True)
@@ -60,8 +52,8 @@ def choose_faces(
         ``x,y``, pixels; for ``nearest point``.
     index : int, 0 is the leftmost
     mask : ComfyUI's MASK of the pictures' size, (H, W) or (B, H, W), or None
-    ranking : callable (face, image size) -> float, optional
-        What "prominent" means; ``simple_prominence`` by default.
+    ranking : callable (picture number from 0, face) -> float
+        How prominent a face is; for ``most prominent``.
 
     Raises
     ------
@@ -70,7 +62,7 @@ def choose_faces(
     """
     if rule not in RULES:
         raise ValueError(f"keep must be one of {', '.join(RULES)}; got {rule!r}")
-    pick = _rule(faces, rule, point, index, mask, ranking or simple_prominence)
+    pick = _rule(faces, rule, point, index, mask, ranking)
     frames = tuple(pick(number, frame) for number, frame in enumerate(faces.frames))
     kept, there = (sum(map(len, some)) for some in (frames, faces.frames))
     if there and not kept:
@@ -87,29 +79,31 @@ def choose_faces(
 
 
 def _rule(
-    faces: Faces, rule: str, point: str, index: int, mask: Any, ranking: Ranking
+    faces: Faces, rule: str, point: str, index: int, mask: Any, ranking: Ranking | None
 ) -> Callable[[int, tuple[Face, ...]], tuple[Face, ...]]:
     """What a rule makes of a picture's number and faces."""
     size = faces.image_size
     if rule == LARGEST:
         return lambda number, frame: _best(frame, lambda face: face.iod)
     if rule == PROMINENT:
-        return lambda number, frame: _best(frame, lambda face: ranking(face, size))
+        if ranking is None:
+            raise ValueError(f"keep = {PROMINENT} needs a ranking of the faces")
+        return lambda number, frame: _best(frame, lambda face: ranking(number, face))
     if rule == NEAREST:
         x, y = parse_point(point, size)
         return lambda number, frame: _best(
-            frame, lambda face: -hypot(_middle(face)[0] - x, _middle(face)[1] - y)
+            frame, lambda face: -hypot(face.middle[0] - x, face.middle[1] - y)
         )
     if rule == INDEX:
         if index < 0:
             raise ValueError(f"index must be 0 (the leftmost face) or more, got {index}")
-        return lambda number, frame: tuple(sorted(frame, key=_middle)[index : index + 1])
+        return lambda number, frame: tuple(_left_to_right(frame)[index : index + 1])
     if rule == IN_MASK:
         if mask is None:
             raise ValueError(f"keep = {IN_MASK} needs a mask: link one, or choose another rule")
         planes = mask_planes(mask, size, len(faces.frames))
         return lambda number, frame: tuple(
-            face for face in frame if _covers(planes[number], _middle(face))
+            face for face in frame if _covers(planes[number], face.middle)
         )
     return lambda number, frame: frame
 
@@ -118,9 +112,8 @@ def _best(frame: tuple[Face, ...], value: Callable[[Face], float]) -> tuple[Face
     return (max(frame, key=value),) if frame else ()
 
 
-def _middle(face: Face) -> Point:
-    """The middle of the face oval, about the tip of the nose."""
-    return face.to_image(0.0, OVAL_MIDDLE)
+def _left_to_right(frame: tuple[Face, ...]) -> list[Face]:
+    return sorted(frame, key=lambda face: face.middle)
 
 
 def _covers(plane: np.ndarray, point: Point) -> bool:
@@ -150,38 +143,6 @@ def parse_point(text: str, image_size: tuple[int, int]) -> Point:
     return x, y
 
 
-def simple_prominence(face: Face, image_size: tuple[int, int]) -> float:
-    """How much a face stands out: its size, times how frontal it is, times how much of it is seen.
-
-    Parameters
-    ----------
-    face : Face
-    image_size : width and height, pixels
-
-    Returns
-    -------
-    float, pixels
-        The distance between the eyes as if seen from the front (at most doubled), times cos^2 of
-        yaw and of pitch where they are known, times the share of the face oval in the picture.
-    """
-    yaw, pitch = (cos(radians(angle or 0.0)) for angle in (face.yaw_deg, face.pitch_deg))
-    size = face.iod / max(yaw, LEAST_COS)
-    return size * yaw**2 * pitch**2 * visible_share(face, image_size)
-
-
-def visible_share(face: Face, image_size: tuple[int, int]) -> float:
-    """The share of the face oval that lies inside the picture, 0..1."""
-    steps = (np.arange(SAMPLES) + 0.5) / SAMPLES * 2 - 1
-    across, down = (part.ravel() for part in np.meshgrid(steps, steps))
-    inside = across**2 + down**2 <= 1
-    frame = Box(0, 0, *image_size)
-    points = [
-        face.to_image(OVAL[0] / 2 * float(u), OVAL_MIDDLE + OVAL[1] / 2 * float(v))
-        for u, v in zip(across[inside], down[inside], strict=True)
-    ]
-    return sum(map(frame.holds, points)) / len(points)
-
-
 def _asked(rule: str, point: str, index: int) -> str:
     return {NEAREST: f" {point.strip()}", INDEX: f" {index}"}.get(rule, "")
 
@@ -196,7 +157,7 @@ def _were(faces: Faces) -> str:
     for number, frame in enumerate(faces.frames[:3], 1):
         where = f" in picture {number}" if len(faces.frames) > 1 else ""
         places = ", ".join(
-            f"({x:.0f}, {y:.0f})" for x, y in map(_middle, sorted(frame, key=_middle)[:6])
+            f"({x:.0f}, {y:.0f})" for x, y in (face.middle for face in _left_to_right(frame)[:6])
         )
         count = f"{len(frame)} face{'' if len(frame) == 1 else 's'}"
         told.append(f"{count}{where}{f', left to right at {places}' if places else ''}")

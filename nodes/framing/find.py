@@ -13,8 +13,9 @@ from torch import Tensor
 
 from ...kernels.picture import check_picture, luma, split_alpha
 from . import linked
-from .choose import ALL, IN_MASK, Ranking, choose_faces
+from .choose import ALL, IN_MASK, choose_faces
 from .faces import Box, Face, Faces
+from .prominence import measure
 
 if TYPE_CHECKING:
     from .detect.network import Network
@@ -57,7 +58,6 @@ def find_faces(
     keep: str = ALL,
     point: str = "",
     index: int = 0,
-    ranking: Ranking | None = None,
     progress: Progress | None = None,
 ) -> Found:
     """The faces of every picture, largest first.
@@ -79,8 +79,9 @@ def find_faces(
         Where model files may lie. None: no file is looked for, so auto is the embedded detector.
     allow_download : bool
         Whether kornia's YuNet may fetch its weights. Nothing else ever goes online.
-    keep, point, index, ranking
-        Which faces are kept: see ``choose.choose_faces``.
+    keep, point, index
+        Which faces are kept: see ``choose.choose_faces``. The most prominent face is the one that the
+        score of ``prominence.measure`` puts first.
     progress : callable, optional
         Called once with the number of pictures; what it returns is called after each, with the
         number done.
@@ -119,7 +120,12 @@ def find_faces(
     faces = Faces(size, tuple(tuple(sorted(f, key=lambda face: -face.iod)) for f in frames), name)
     if not any(faces.frames):
         raise ValueError(_no_face(name, remarks))
-    chosen = choose_faces(faces, keep, point=point, index=index, mask=mask, ranking=ranking)
+
+    def prominence(number: int, face: Face) -> float:
+        alone = Faces(size, ((face,),), name)
+        return measure(image[number : number + 1], alone)[0][0].score
+
+    chosen = choose_faces(faces, keep, point=point, index=index, mask=mask, ranking=prominence)
     if chosen.remark:
         remarks.insert(0, chosen.remark)
     source = face_landmarks if any(meshes) else None

@@ -11,21 +11,17 @@ import torch
 from torch import Tensor
 
 from .crop import Place, apply
-from .faces import Face
+from .faces import OVAL, OVAL_V, Face
 from .plan import CropPlan
 
 GROW = 0.25  # IOD around the face's oval: ears' roots, hairline and jaw belong to a face
 FEATHER = 0.25  # IOD: a smooth drift of 3/255 then changes by 0.08/255 per px at 48 px, unseen
 REACH = (0.0, 2.0)  # IOD, what both may be
-OVAL = (1.145, 1.345)  # IOD, half width and half height of the face's oval: see Face.box
-OVAL_V = 0.485  # IOD below the eye line, its centre
-OVAL_SHARES = (
-    0.005,
-    0.95,
-)  # of a crop: less is a person in full, or no face; more leaves no border
+# Of a crop: less is a person in full, or no face; more leaves no border.
+OVAL_SHARES = (0.005, 0.95)
 WIDTH_SHARE = 1 / 3  # of a mask's width that its feather may take at most: the middle stays whole
 BORDER_SHARE = 1 / 16  # of a crop's shorter side that a mask of a region leaves free
-SUBJECT_UNITS = 2.69  # a face is as many IOD high: what is no face gets margins of the same look
+SUBJECT_UNITS = OVAL[1]  # a face is as many IOD high: what is no face gets margins of the same look
 
 
 def sampling_masks(
@@ -203,7 +199,7 @@ def _oval(place: Place, face: Face, grow: float) -> Tensor:
     ux, uy = (x2 - x1) / face.iod**2, (y2 - y1) / face.iod**2  # Face.from_image, for all pixels
     dx, dy = x - face.centre[0], y - face.centre[1]
     u, v = dx * ux + dy * uy, dy * ux - dx * uy
-    half_u, half_v = OVAL[0] + grow, OVAL[1] + grow
+    half_u, half_v = OVAL[0] / 2 + grow, OVAL[1] / 2 + grow
     return (u / half_u) ** 2 + ((v - OVAL_V) / half_v) ** 2 <= 1
 
 

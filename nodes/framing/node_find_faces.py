@@ -64,7 +64,7 @@ class FindFaces(io.ComfyNode):
                     options=list(RULES),
                     default=RULES[0],
                     optional=True,
-                    tooltip="Which faces are kept. most prominent: large, frontal, whole. in mask: those whose middle "
+                    tooltip="Which faces are kept. most prominent: the highest score of Prominence. in mask: those whose middle "
                     "the mask covers; the mask then finds none itself.",
                 ),
                 io.String.Input(

@@ -22,11 +22,9 @@ from torch import Tensor
 
 from ...kernels.color import srgb_to_linear
 from ...kernels.picture import check_picture, luma, split_alpha
-from .faces import Box, Face, Faces
+from .faces import OVAL, OVAL_V, Box, Face, Faces
 from .plan import check_faces, plan_crops
 
-OVAL_IOD = (2.29, 2.69)  # the face oval, median of 74 near-frontal portraits, 468-point mesh
-OVAL_V = 0.485  # IOD, its centre below the eye line
 HEAD_IOD = 3.65  # crown to chin, the eyes taken at mid-height
 MOST_YAW_GAIN = 0.5  # cosine: a head turned by more than 60 degrees is not corrected further
 
@@ -41,9 +39,8 @@ CLIPPED = (0.02, 0.98)  # linear light: outside is black or burnt out
 REBLUR_PX = ((1.0, 1.06), (2.0, 1.12))
 SECOND_FROM_PX = 2.0  # above it the second re-blur is believed
 STRONG = 90  # percentile: edges above it are measured
-SHARPEST = (
-    25  # percentile of their widths: the best detail counts, soft shadows have wide edges too
-)
+# Percentile of their widths: the best detail counts, soft shadows have wide edges too.
+SHARPEST = 25
 ABOVE_GRAIN = 8.0  # times the grain must an edge rise per px; its width would be the grain's
 LEAST_EDGES = 20  # so many edges, or a look at half the size, where grain is half as strong
 LEAST_EDGE = 0.5 / 255  # per px: below is rounding to 8 bits, no edge
@@ -274,17 +271,17 @@ def _of_face(picture: Tensor, face: Face, backend: str) -> Prominence:
     iod = straight_iod(face)
     visible, light = _oval_light(picture, face, iod)
     sigma = _blur_sigma(picture, face, iod)
-    area = np.pi / 4 * OVAL_IOD[0] * OVAL_IOD[1] * iod**2
+    area = np.pi / 4 * OVAL[0] * OVAL[1] * iod**2
     xs, ys = zip(*face.eyes, strict=True)
     return Prominence(
         face=face,
         image_size=(width, height),
         iod_px=iod,
         iod_eff_px=0.0 if sigma is None else iod * min(1.0, SHARP_PX / sigma),
-        face_h_px=OVAL_IOD[1] * iod,
+        face_h_px=OVAL[1] * iod,
         head_h_px=HEAD_IOD * iod,
         area_share=min(area * visible / (width * height), 1.0),
-        height_share=OVAL_IOD[1] * iod / height,
+        height_share=OVAL[1] * iod / height,
         blur_sigma_px=sigma,
         yaw_deg=face.yaw_deg,
         pitch_deg=face.pitch_deg,
@@ -333,7 +330,7 @@ def _oval_light(picture: Tensor, face: Face, iod: float) -> tuple[float, Plane]:
     steps = (np.arange(GRID) + 0.5) / GRID * 2 - 1
     across, down = np.meshgrid(steps, steps)
     oval = across**2 + down**2 <= 1
-    x, y = _points(face, iod, across[oval] * OVAL_IOD[0] / 2, down[oval] * OVAL_IOD[1] / 2 + OVAL_V)
+    x, y = _points(face, iod, across[oval] * OVAL[0] / 2, down[oval] * OVAL[1] / 2 + OVAL_V)
     light, inside = _light_at(picture, x, y)
     return float(inside.mean()), light
 
@@ -478,7 +475,7 @@ def _in_oval(
     (cx, cy), (ux, uy) = face.centre, _along(face)
     u = ((x - cx) * ux + (y - cy) * uy) / iod
     v = ((y - cy) * ux - (x - cx) * uy) / iod
-    return (u / (OVAL_IOD[0] / 2)) ** 2 + ((v - OVAL_V) / (OVAL_IOD[1] / 2)) ** 2 <= 1
+    return (u / (OVAL[0] / 2)) ** 2 + ((v - OVAL_V) / (OVAL[1] / 2)) ** 2 <= 1
 
 
 def _slopes(plane: Plane) -> tuple[Plane, Plane]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .faces import Box, Face
+from .faces import OVAL, OVAL_V, Box, Face
 
 
 @dataclass(frozen=True)
@@ -66,8 +66,8 @@ class Region:
 CHIN = 1.83  # IOD below the eye line
 LYING_DEG = 45.0  # a head turned further than this is no tilted head on an upright body
 
-# Forehead to chin, ear to ear: medians of 74 near-frontal portraits, 468-point mesh.
-FACE_OVAL = Region(-1.145, 1.145, -0.86, 1.83)
+# Forehead to chin, ear to ear.
+FACE_OVAL = Region(-OVAL[0] / 2, OVAL[0] / 2, OVAL_V - OVAL[1] / 2, OVAL_V + OVAL[1] / 2)
 
 # Left and right are the picture's. ICAO: chin to crown 70-80 % of the height (Doc 9303).
 SHOTS: dict[str, Region] = {

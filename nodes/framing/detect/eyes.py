@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from ..faces import Box, Face, Point
+from ..faces import OVAL, Box, Face, Point
 
 Plane = NDArray[np.floating[Any]]
 
@@ -29,7 +29,6 @@ SPREAD_TOLERANCE = 0.16  # in the distance between the pupils, of the guess
 LEVEL_TOLERANCE = 0.12  # in the tilt of the pair, IOD
 PATCH_IOD = (0.5, 0.3)  # the eye patch that must look like its mirrored partner
 
-OVAL_IOD = (2.29, 2.69)  # the face oval, median of 74 near-frontal portraits
 # Between the oval and the boxes of detectors. Trying nine sizes and places instead was worse on
 # 21 faces, 0.10 to 0.18 IOD in the median against 0.07 to 0.14: votes favour too small a face.
 BOX_SHARE = 0.95  # of the inter-ocular distance that the oval would have
@@ -283,6 +282,6 @@ def face_in_box(luma: Plane, box: Box) -> tuple[Face, str | None]:
         Why they are not seen.
     """
     x, y = box.centre[0], box.y + BOX_EYE_LINE * box.height
-    half = BOX_SHARE * sqrt(box.width * box.height / (OVAL_IOD[0] * OVAL_IOD[1])) / 2
+    half = BOX_SHARE * sqrt(box.width * box.height / (OVAL[0] * OVAL[1])) / 2
     face, objection = find_pupils(luma, Face(((x - half, y), (x + half, y))))
     return (replace(face, score=0.0), objection) if objection else (face, None)

@@ -152,7 +152,7 @@ def _part_of_another(face: Face, faces: Sequence[Face]) -> bool:
     """
     for other in faces:
         small, large = sorted((face, other), key=lambda one: one.iod)
-        if other is not face and large.box.holds(small.to_image(0.0, 0.485)):
+        if other is not face and large.box.holds(small.middle):
             wrong = small if large.score > small.score - MUCH_SURER else large
             if wrong is face:
                 return True

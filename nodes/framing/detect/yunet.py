@@ -48,7 +48,8 @@ def open_kornia(folders: Sequence[Path], *, allow_download: bool = False) -> Kor
     ----------
     folders : where ``yunet_final*.pth`` may lie; torch.hub's own folder is looked into as well
     allow_download : bool
-        Whether kornia may fetch the file, 0.4 MB, where there is none.
+        Whether the file, 0.4 MB, may be fetched where there is none: into the first of the folders,
+        or to where torch keeps downloads if there is no folder.
 
     Raises
     ------
@@ -68,7 +69,7 @@ def open_kornia(folders: Sequence[Path], *, allow_download: bool = False) -> Kor
             f"{_in_words([*folders, hub])}. Put the file there (from huggingface.co/kornia/yunet), "
             "or turn on allow_download once"
         )
-    file = files[0] if files else _downloaded(hub / "yunet_final.pth")
+    file = files[0] if files else _downloaded(Path([*folders, hub][0], "yunet_final.pth"))
     try:
         found = KorniaYuNet(_kornia_network(file), file.name)
         found(np.zeros((GRID, GRID, 3), np.uint8))
@@ -82,7 +83,7 @@ def open_kornia(folders: Sequence[Path], *, allow_download: bool = False) -> Kor
 
 
 def _downloaded(file: Path) -> Path:
-    """kornia's weights, fetched to where kornia itself looks for them."""
+    """kornia's weights, fetched to this place."""
     failed = []
     for source in SOURCES:
         try:

@@ -5,8 +5,6 @@ from portrait_loupe.nodes.framing.choose import (
     RULES,
     choose_faces,
     parse_point,
-    simple_prominence,
-    visible_share,
 )
 from portrait_loupe.nodes.framing.faces import Face, Faces
 
@@ -36,12 +34,18 @@ def test_the_largest_has_the_widest_eyes():
     assert chosen("largest") == ((RIGHT,),)
 
 
-def test_the_most_prominent_may_be_smaller_but_looks_at_us():
-    assert chosen("most prominent") == ((MIDDLE,),)
+def test_the_most_prominent_is_the_one_that_ranks_highest_in_its_picture():
+    faces = Faces(SIZE, ((RIGHT, MIDDLE, LEFT), (LEFT, MIDDLE)), "by hand")
+    ranks = {(0, MIDDLE): 3.0, (1, LEFT): 2.0}
+    assert chosen("most prominent", faces, ranking=lambda *one: ranks.get(one, 1.0)) == (
+        (MIDDLE,),
+        (LEFT,),
+    )
 
 
-def test_prominence_may_be_measured_otherwise():
-    assert chosen("most prominent", ranking=lambda one, size: -one.iod) == ((LEFT,),)
+def test_a_ranking_is_needed_to_rank():
+    with pytest.raises(ValueError, match="needs a ranking"):
+        chosen("most prominent")
 
 
 def test_the_nearest_face_is_nearest_by_its_middle():
@@ -82,7 +86,7 @@ def test_each_picture_chooses_for_itself():
 @pytest.mark.parametrize("rule", [rule for rule in RULES if rule != "in mask"])
 def test_the_order_of_the_faces_decides_nothing(rule):
     other = Faces(SIZE, ((LEFT, RIGHT, MIDDLE),), "by hand")
-    how = {"point": "600,300", "index": 1}
+    how = {"point": "600,300", "index": 1, "ranking": lambda number, face: -face.iod}
     assert set(chosen(rule, **how)[0]) == set(chosen(rule, other, **how)[0])
 
 
@@ -117,22 +121,3 @@ def test_what_was_there_is_told_picture_by_picture():
 @pytest.mark.parametrize("text", ["3,4", " 3 , 4 ", "3 4", "3.0;4.0"])
 def test_a_point_is_two_numbers_whatever_parts_them(text):
     assert parse_point(text, SIZE) == (3, 4)
-
-
-def test_half_a_face_is_half_visible():
-    assert visible_share(face(500, 300, 80), SIZE) == 1
-    # 16 samples across: a column more or less is 1/16
-    assert visible_share(face(0, 300, 80), SIZE) == pytest.approx(0.5, abs=1 / 16)
-    assert visible_share(face(-300, 300, 80), SIZE) == 0
-
-
-def test_prominence_grows_with_size_and_falls_with_turning_and_hiding():
-    straight = simple_prominence(face(500, 300, 80), SIZE)
-    assert straight == pytest.approx(80)
-    assert simple_prominence(face(500, 300, 160), SIZE) == pytest.approx(2 * straight)
-    assert simple_prominence(face(0, 300, 80), SIZE) < 0.6 * straight
-    assert simple_prominence(face(500, 300, 80, pitch_deg=60.0), SIZE) == pytest.approx(
-        straight / 4
-    )
-    # 40 px seen of 80: turned by 60 degrees the same head has half of it, and cos^2 is 1/4
-    assert simple_prominence(face(500, 300, 40, yaw_deg=60.0), SIZE) == pytest.approx(straight / 4)

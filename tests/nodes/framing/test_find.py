@@ -414,3 +414,20 @@ def test_a_network_bears_every_kind_of_picture(channels, size):
         patch.setattr(yunet, "open_onnx", lambda folders: Blind("blind"))
         with pytest.raises(ValueError, match=r"no face found \(blind\)"):
             find_faces(torch.rand(1, *size, channels), backend="YuNet ONNX", folders=FOLDERS)
+
+
+def test_the_most_prominent_face_is_the_one_with_detail_not_the_larger_blurred_one(hopper):
+    height, width = hopper.shape[1:3]
+    planes = hopper.movedim(-1, 1)
+    blurred = torch.nn.functional.avg_pool2d(planes, 15, 1, 7, count_include_pad=False)
+    blurred = torch.nn.functional.interpolate(blurred, scale_factor=1.5, mode="bilinear")
+    both = torch.zeros(1, round(1.5 * height), width + round(1.5 * width), 3)
+    both[:, :height, :width] = hopper
+    both[:, :, width:] = blurred.movedim(1, -1)
+    box = {"x": 168, "y": 117, "width": 191, "height": 225}
+    larger = {key: round(1.5 * value) for key, value in box.items()}
+    larger["x"] += width
+    how = {"bounding_box": [[box, larger]]}
+    (largest,) = find_faces(both, keep="largest", **how).faces.frames[0]
+    (most,) = find_faces(both, keep="most prominent", **how).faces.frames[0]
+    assert largest.centre[0] > width > most.centre[0]

@@ -1,5 +1,6 @@
 import shutil
 import socket
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -260,8 +261,9 @@ def test_the_file_may_lie_in_torchs_own_folder_or_one_deeper(test_data, tmp_path
         shutil.rmtree(folder)
 
 
-def test_a_download_is_asked_for_by_sum_and_kept_where_kornia_looks(
-    monkeypatch, test_data, tmp_path
+@pytest.mark.parametrize("folders", [[], ["detection", "other"]])
+def test_a_download_is_asked_for_by_sum_and_kept_in_the_first_folder(
+    monkeypatch, test_data, tmp_path, folders
 ):
     pytest.importorskip("kornia", reason="kornia is not installed: nothing to load a file with")
     asked = []
@@ -273,9 +275,12 @@ def test_a_download_is_asked_for_by_sum_and_kept_where_kornia_looks(
         shutil.copy(test_data / "models" / "yunet_final_kornia.pth", target)
 
     monkeypatch.setattr(torch.hub, "download_url_to_file", fetch)
-    network = yunet.open_kornia([tmp_path], allow_download=True)
+    network = yunet.open_kornia([tmp_path / one for one in folders], allow_download=True)
     assert "yunet_final.pth" in network.name
-    assert (tmp_path / "hub" / "checkpoints" / "yunet_final.pth").is_file()
+    kept = "detection" if folders else "hub/checkpoints"  # without folders, where kornia looks
+    assert [one.relative_to(tmp_path) for one in tmp_path.rglob("*.pth")] == [
+        Path(kept, "yunet_final.pth")
+    ]
     assert len(asked) == 2
     import hashlib
 
