@@ -1,4 +1,4 @@
-"""Portrait Loupe on the command line: ``python . demo | run | nodes | test``.
+"""Portrait Loupe on the command line: ``python . demo | run | nodes | kernels | test``.
 
 Standard library only until the environment stands: on a bare machine this file makes ``.venv``
 beside itself, installs what the command needs, and starts again inside.
@@ -46,6 +46,8 @@ def main(arguments: list[str]) -> int:
     running = commands.add_parser("run", help="run a workflow without the browser")
     listing = commands.add_parser("nodes", help="list the nodes")
     listing.add_argument("--json", action="store_true", help="all they take and give, as JSON")
+    choosing = commands.add_parser("kernels", help="what would calculate on this machine, and why")
+    choosing.add_argument("--json", action="store_true", help="the same, as JSON")
     add_run_arguments(running)
     known, rest = parser.parse_known_args(arguments)
     if known.command == "test":
@@ -56,6 +58,8 @@ def main(arguments: list[str]) -> int:
         parser.error(f"unknown arguments: {' '.join(rest)}")
     if missing("standalone"):
         return in_environment("standalone", arguments)
+    if known.command == "kernels":
+        return run_kernels(known)
     if known.command in ("run", "nodes"):
         return run_command(known)
     try:
@@ -310,6 +314,13 @@ def run_command(options: argparse.Namespace) -> int:
     command = part("nodes.host.command")
     act = command.run_command if options.command == "run" else command.nodes_command
     return act(our_nodes(), options, say)
+
+
+def run_kernels(options: argparse.Namespace) -> int:
+    report = part("kernels.report")
+    found = report.look()
+    command = part("nodes.host.command")
+    return command.kernels_command(found, report.table(found), options, say)
 
 
 def run_demo() -> int:

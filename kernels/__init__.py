@@ -4,7 +4,12 @@
 - color      sRGB <-> linear light
 - resample   one separable pass from a box of the source to a panel, exact area coverage
 - psf        a lens's pupil and wavefront -> its point spread function, by matrix DFT
-- convolve   a picture blurred by a PSF, in linear light
+- convolve   a picture blurred by a PSF, in linear light; which backend does it, and why
+- strips     a picture of any size, in strips of rows, on any device
+- presence   texture gain beyond a lens's, and the guard that keeps edges free of halos
+- edges      slanted-edge response, and the blur of a source guessed from its edges
+- meter      micro-contrast and sharpness, relative to a reference
+- report     what would compute on this machine, and why
 
 In here a picture is ``(B, C, H, W)``; at a node it is ``(B, H, W, C)``.
 """

@@ -5,6 +5,7 @@
 - lens         the picture seen through a lens's point spread function
 - comparison   the same region of several pictures, side by side
 - extension    the list of nodes
+- labels, typography   text in pictures
 
 In a room, ``node*.py`` speaks to ComfyUI and the rest is plain Python.
 """

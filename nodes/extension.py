@@ -10,6 +10,9 @@ from .framing.node_prominence import Prominence
 from .framing.node_stitch import Stitch
 from .host import ComfyExtension, io
 from .lens.node_lens import Lens
+from .lens.node_lens_compare import LensCompare
+from .lens.node_meter import MicroContrastMeter
+from .lens.node_profile import LensProfile
 
 NODES: list[type[io.ComfyNode]] = [
     FindFaces,
@@ -19,6 +22,9 @@ NODES: list[type[io.ComfyNode]] = [
     Stitch,
     AlignFaces,
     Lens,
+    LensProfile,
+    LensCompare,
+    MicroContrastMeter,
     ComparePanel,
     Compare,
 ]

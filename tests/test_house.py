@@ -42,13 +42,13 @@ RULES = {
 # Loaded before any pack is; their smaller parts (numpy.typing) come at no cost.
 COMFYUIS_OWN = {"torch", "numpy", "PIL", "comfy_api", "comfy_execution"}
 
-# Six floors: a room may use its own and those below it.
+# A room may use its own floor and those below it.
 FLOORS = {
     "framing": 1,
-    "lens": 1,
-    "identity": 2,
-    "comparison": 2,
-    "casting": 3,
+    "lens": 2,  # a level for skin, eyes and hair needs to know where they are
+    "identity": 3,
+    "comparison": 3,
+    "casting": 4,
 }
 
 

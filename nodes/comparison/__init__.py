@@ -4,6 +4,5 @@ is the models' and not the tool's.
 - regions   what a panel shows, in inter-ocular distances
 - panels    the entries of a comparison
 - layout    where the panels stand on the plate, in whole pixels
-- labels    text that fits its place
 - plate     the plate itself, each panel one resample away from its source
 """

@@ -11,7 +11,7 @@ from torch import Tensor
 from ...kernels.picture import check_picture
 from ..framing.faces import Face, Faces
 from ..framing.find import find_faces
-from .labels import one_line
+from ..labels import one_line
 
 FEWEST, MOST = 2, 16
 

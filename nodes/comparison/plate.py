@@ -13,8 +13,8 @@ from torch import Tensor
 from ...kernels.picture import flatten_alpha
 from ...kernels.resample import resample_area
 from ..framing.faces import Box
+from ..labels import shorten, size_for
 from ..typography import font, missing_letters
-from .labels import shorten, size_for
 from .layout import Layout, plan_plate
 from .panels import Panel
 from .regions import PLATE_REGIONS, Region

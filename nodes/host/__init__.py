@@ -4,6 +4,8 @@
 - ComfyExtension   what the pack hands to the host
 - progress         how much of a long job is done, and where the user may stop it
 - model_folders    where models of a kind lie on this machine
+- output_folder    where the user's results lie
+- compute_device   where long work is done
 
 Without ComfyUI the same door opens on the stand-in host (``standin``). Which one it is depends
 on whether ComfyUI is there, never on whether importing it worked: a broken host must be seen.
@@ -13,6 +15,10 @@ import os
 from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import torch
 
 IN_COMFYUI = find_spec("comfy_api") is not None
 
@@ -22,7 +28,7 @@ else:
     from .standin import schema as io
     from .standin.schema import ComfyExtension
 
-__all__ = ["ComfyExtension", "io", "model_folders", "progress"]
+__all__ = ["ComfyExtension", "compute_device", "io", "model_folders", "output_folder", "progress"]
 
 
 def progress(total: int) -> Callable[[int], None]:
@@ -51,3 +57,28 @@ def model_folders(kind: str) -> list[Path]:
     if kind in folder_paths.folder_names_and_paths:
         return [Path(folder) for folder in folder_paths.get_folder_paths(kind)]
     return [Path(folder_paths.models_dir, kind)]
+
+
+def compute_device() -> "torch.device":
+    """The device that work in strips may use: the CUDA device that ComfyUI computes on, else the CPU.
+
+    Apple's and other devices lack float64, or operations that the kernels need: the CPU does it.
+    """
+    import torch
+
+    if IN_COMFYUI:
+        from comfy.model_management import get_torch_device
+
+        device = get_torch_device()
+        return device if device.type == "cuda" else torch.device("cpu")
+    return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+def output_folder() -> Path | None:
+    """ComfyUI's output folder. Without ComfyUI the folder that LOUPE_OUTPUT names, or None."""
+    if not IN_COMFYUI:
+        named = os.environ.get("LOUPE_OUTPUT")
+        return Path(named) if named else None
+    import folder_paths
+
+    return Path(folder_paths.get_output_directory())

@@ -1,4 +1,4 @@
-"""``python . run`` and ``python . nodes``: what the command line asks of the hosts."""
+"""``python . run``, ``nodes`` and ``kernels``: what the command line asks of the hosts, and says."""
 
 from __future__ import annotations
 
@@ -35,6 +35,12 @@ def nodes_command(ours: Mapping[str, Any], options: Namespace, say: Say) -> int:
         say(json.dumps([describe(node.define_schema()) for node in ours.values()], indent=2))
     else:
         say(table(ours))
+    return 0
+
+
+def kernels_command(found: Mapping[str, Any], lines: str, options: Namespace, say: Say) -> int:
+    """Tell what would calculate on this machine."""
+    say(json.dumps(found, indent=2) if options.json else lines)
     return 0
 
 

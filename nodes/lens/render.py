@@ -1,216 +1,379 @@
-"""A picture seen through a lens."""
+"""A picture seen through a lens, or given back what a lens took from it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from functools import lru_cache
-from math import sqrt
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from ...kernels.color import linear_to_srgb, srgb_to_linear
 from ...kernels.convolve import convolve
-from ...kernels.picture import check_picture, split_alpha
-from ...kernels.psf import Lens, compute_psf, encircled_radius_px, mtf
+from ...kernels.convolve.field import convolve_field
+from ...kernels.convolve.wide import convolve_wide
+from ...kernels.edges import source_sigma
+from ...kernels.picture import check_picture, luma, split_alpha
+from ...kernels.presence import guard, limits_of, presence
+from ...kernels.strips import in_strips
+from ..framing.faces import Face, Faces
+from ..framing.masks import check_mask
+from ..framing.plan import check_faces
+from .areas import AREAS, area_masks
+from .plan import LEVELS, Rendering, Settings, plan_rendering
 
-LEVELS = (-1.0, 0.0)
-FORMATS_MM = (1.0, 300.0)
-CHART_LP_MM = (10, 20, 40)  # where lens makers draw their curves
-VISIBLE_PX = 0.5  # a blur below half a pixel does not show
+STRIP_ROWS = 256
+HALO_SHARE = 4  # rows of a strip are at least so many halos: little is done twice
+MEASURED_PX = (
+    2048  # a side of the part whose edges tell the source's blur: enough of them, in a second
+)
 _TRANSPARENT = 1e-4  # an alpha that no 8-bit picture can hold; colours below it are not seen
 
+Progress = Callable[[int], Callable[[int], None]]
 
-@dataclass(frozen=True, eq=False)
-class Rendering:
-    """What a lens does to a picture of a given size."""
 
-    lens: Lens
-    level: float
-    format_mm: float
-    pitch_um: float
-    """Film or sensor that one pixel stands for."""
-    psf: Tensor
-    """(3, K, K), float64: the lens in full, mixed with the untouched picture as the level says."""
+@dataclass(frozen=True)
+class Rendered:
+    """The pictures, and what was done to each."""
 
-    @property
-    def support_px(self) -> int:
-        """The PSF's side."""
-        return self.psf.shape[-1]
+    picture: Tensor
+    """(B, H, W, 3 or 4), float32, sRGB 0..1; at level 0 the image itself."""
+    renderings: tuple[Rendering, ...]
+    """Of each picture of the batch, at the level asked for."""
+    notes: tuple[str, ...] = ()
 
     @property
-    def ee80_px(self) -> float:
-        """Diameter of the circle that holds 80 % of a point's green light, a pixel's own area included."""
-        return 2 * float(encircled_radius_px(self.psf[1], 0.8))
-
-    @property
-    def blur_px(self) -> float:
-        """The part of ``ee80_px`` that the lens adds to a pixel's own 1.01, in quadrature."""
-        pixel = 2 * float(encircled_radius_px(self.psf.new_ones(1, 1), 0.8))
-        return sqrt(max(0.0, self.ee80_px**2 - pixel**2))
-
-    def contrast_at(self, lp_mm: float) -> float | None:
-        """Contrast left in green at so many line pairs per millimetre; None from Nyquist on."""
-        cycles = lp_mm * self.pitch_um / 1000
-        return float(mtf(self.psf[1], [cycles])[0]) if cycles < 0.5 else None
-
     def report(self) -> str:
-        """The figures, and advice where they call for it, in plain words."""
-        if self.level == 0:
-            return f"Level 0: the picture is unchanged. {self.lens.name} waits at levels below 0."
-        kept = [(lp_mm, self.contrast_at(lp_mm)) for lp_mm in CHART_LP_MM]
-        curve = ", ".join(
-            f"{lp_mm} lp/mm {'n/a' if value is None else f'{value:.2f}'}" for lp_mm, value in kept
-        )
-        quarter = float(mtf(self.psf[1], [0.25])[0])
-        lines = [
-            f"{self.lens.name} at level {self.level:g}; {self.format_mm:g} mm format, "
-            f"{self.pitch_um:.3g} um per pixel.",
-            f"A point of light spreads over {self.support_px} px, 80 % of it within {self.ee80_px:.1f} px.",
-            f"Contrast kept (MTF): {curve}; line pairs 4 px wide {quarter:.2f}.",
-        ]
-        if any(value is None for _, value in kept):
-            lines.append(
-                f"n/a: finer than these pixels can show ({500 / self.pitch_um:.3g} lp/mm)."
-            )
-        if self.blur_px < VISIBLE_PX:
-            nearer = "a level nearer to -1, " if self.level > LEVELS[0] else ""
-            lines.append(
-                f"The lens is invisible at this size: it blurs by {self.blur_px:.2f} px. To see it, "
-                f"choose {nearer}a smaller format_mm or a picture with more pixels."
-            )
-        return "\n".join(lines)
+        """What was done, in plain words; once where it is the same for all pictures."""
+        told = [rendering.report() for rendering in self.renderings]
+        if len(set(told)) == 1:
+            return "\n".join([told[0], *self.notes])
+        lines = [f"picture {number}: {text}" for number, text in enumerate(told, 1)]
+        return "\n".join([*lines, *self.notes])
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values for other programs; pixels, micrometres, gains as factors."""
+        return {"pictures": [_as_json(one) for one in self.renderings], "notes": list(self.notes)}
 
 
-def pixel_pitch_um(format_mm: float, width: int, height: int) -> float:
-    """Film or sensor that one pixel stands for, micrometres.
-
-    Parameters
-    ----------
-    format_mm : float, mm
-        What the picture's long side stands for: 36 for full frame.
-    width, height : int, pixels
-
-    Returns
-    -------
-    float, um per pixel
-
-    Raises
-    ------
-    ValueError
-        ``format_mm`` is outside ``FORMATS_MM``.
-    """
-    if not FORMATS_MM[0] <= format_mm <= FORMATS_MM[1]:
-        raise ValueError(
-            f"format_mm must be from {FORMATS_MM[0]:g} to {FORMATS_MM[1]:g} mm, got {format_mm:g}. "
-            "36 is full frame."
-        )
-    return format_mm * 1000 / max(width, height)
-
-
-def plan_rendering(
-    lens: Lens, level: float, format_mm: float, *, width: int, height: int
-) -> Rendering:
-    """The blur that a lens at a level brings to pictures of a size.
-
-    Parameters
-    ----------
-    lens : Lens
-    level : float in [-1, 0]
-        0 leaves the picture as it is, -1 is the lens in full, between them both are mixed. A
-        mixture of two PSFs is a PSF: no light is lost and no edge overshoots.
-    format_mm : float, mm
-        What the long side stands for.
-    width, height : int, pixels
-
-    Returns
-    -------
-    Rendering
-
-    Raises
-    ------
-    ValueError
-        ``level`` or ``format_mm`` is out of range, or the PSF would be too wide.
-    """
-    if not LEVELS[0] <= level <= LEVELS[1]:
-        raise ValueError(
-            f"level must be from {LEVELS[0]:g} (the lens in full) to {LEVELS[1]:g} "
-            f"(the picture as it is), got {level:g}"
-        )
-    pitch_um = pixel_pitch_um(format_mm, width, height)
-    if level == 0:
-        point = torch.ones(3, 1, 1, dtype=torch.float64)
-        return Rendering(lens, level, format_mm, pitch_um, point)
-    psf = _psf(lens, pitch_um) * -level
-    middle = psf.shape[-1] // 2
-    psf[:, middle, middle] += 1 + level
-    return Rendering(lens, level, format_mm, pitch_um, psf)
+def _as_json(one: Rendering) -> dict[str, Any]:
+    return {
+        "lens": one.lens.name,
+        "level": one.level,
+        "format_mm": one.format_mm,
+        "pitch_um": round(one.pitch_um, 5),
+        "applied": one.changes,
+        "declined": one.declined or None,
+        "ee80_px": round(one.ee80_px, 3) if one.level < 0 else None,
+        "mtf_lp_mm": {
+            str(lp_mm): None if value is None else round(value, 4)
+            for lp_mm in (10, 20, 40)
+            for value in [one.contrast_at(lp_mm)]
+        }
+        if one.level < 0
+        else None,
+        "source_px": None if one.source_px is None else round(one.source_px, 3),
+        "passive_gain": round(one.relens.mid_gain, 4) if one.relens else None,
+        "presence_gain": round(one.presence_gain, 4) if one.relens else None,
+    }
 
 
 def render(
     image: Tensor,
-    lens: Lens,
-    level: float,
-    format_mm: float,
+    settings: Settings,
     *,
-    progress: Callable[[int], Callable[[int], None]] | None = None,
-) -> tuple[Tensor, Rendering]:
-    """A batch of pictures seen through a lens.
+    mask: Tensor | None = None,
+    faces: Faces | None = None,
+    offsets: dict[str, float] | None = None,
+    device: torch.device | None = None,
+    progress: Progress | None = None,
+) -> Rendered:
+    """A batch of pictures seen through a lens, or at a level above 0.
 
     Parameters
     ----------
     image : Tensor, (B, H, W, C), C in {1, 3, 4}, floating point, sRGB 0..1
         Gray becomes RGB. Alpha is blurred too, and colours weigh as much as they are opaque.
-    lens : Lens
-    level : float in [-1, 0]
-        See :func:`plan_rendering`.
-    format_mm : float, mm
-        What the long side stands for: smaller makes the lens's character larger.
+    settings : Settings
+    mask : Tensor, (H, W), (1, H, W) or (B, H, W), 0..1, optional
+        Where it is done; elsewhere the picture stays as it is.
+    faces : Faces, optional
+        For ``offsets``; the source's blur is then measured at the largest face.
+    offsets : mapping of area to float, optional
+        Added to the level on ``skin``, ``eyes`` and ``hair``; the sum is held within ``LEVELS``.
+    device : torch.device, optional
+        Where it is done; by default where the picture is. A picture that is elsewhere is sent there
+        and back in strips.
     progress : callable, optional
         Called once with the number of pictures; what it returns is called after each, with the
-        number done.
+        number done. What that raises ends the work.
 
     Returns
     -------
-    picture : Tensor, (B, H, W, 3 or 4), float32, sRGB 0..1
-        At level 0 ``image`` itself, whatever its values and dtype are; gray becomes RGB.
-    rendering : Rendering
+    Rendered
+        At level 0 without offsets ``image`` itself, whatever its values and dtype are.
 
     Raises
     ------
     ValueError
-        See :func:`~portrait_loupe.kernels.picture.check_picture` and :func:`plan_rendering`.
+        See :func:`~portrait_loupe.kernels.picture.check_picture` and :func:`.plan.plan_rendering`;
+        a mask or faces of another picture; offsets without faces.
     """
     batch, height, width, channels = check_picture(image).shape
-    rendering = plan_rendering(lens, level, format_mm, width=width, height=height)
-    if rendering.level == 0:
-        return (image.repeat(1, 1, 1, 3) if channels == 1 else image), rendering
-    shape = (batch, height, width, max(3, channels))
-    out = torch.empty(shape, dtype=torch.float32, device=image.device)
+    wanted = {area: value for area, value in (offsets or {}).items() if value}
+    _check_offsets(wanted, faces)
+    if faces is not None:
+        check_faces(faces, tuple(image.shape))
+    if mask is not None:
+        mask = check_mask(mask, (width, height), batch)
+    if settings.level == 0 and not wanted:
+        plan = plan_rendering(settings, width=width, height=height)
+        return Rendered(image.repeat(1, 1, 1, 3) if channels == 1 else image, (plan,) * batch)
+    out = torch.empty(
+        (batch, height, width, max(3, channels)), dtype=torch.float32, device=image.device
+    )
     tick = progress(batch) if progress else None
+    renderings, notes = [], []
     for index in range(batch):  # one at a time: the memory of one picture, whatever the batch
-        out[index] = _render_one(image[index : index + 1].float(), rendering.psf)[0]
+        one = image[index : index + 1]
+        own = faces.frames[index % len(faces.frames)] if faces is not None else ()
+        levels = [settings.level, *(_moved(settings.level, value) for value in wanted.values())]
+        source, declined = source_of(one, settings, levels, own)
+        plans = [
+            plan_rendering(
+                replace(settings, level=level),
+                width=width, height=height, source_px=source, declined=declined,
+            )
+            for level in levels
+        ]  # fmt: skip
+        here = None if mask is None else mask[index % len(mask)]
+        out[index] = _blended(one, plans, list(wanted), own, here, device)[0]
+        renderings.append(plans[0])
+        if wanted:
+            notes += _area_notes(wanted, plans[1:], own, index if batch > 1 else None)
         if tick:
             tick(index + 1)
-    return out, rendering
+    return Rendered(out, tuple(renderings), tuple(dict.fromkeys(notes)))
 
 
-def _render_one(picture: Tensor, psf: Tensor) -> Tensor:
-    """(1, H, W, C) sRGB through (3, K, K) -> (1, H, W, 3 or 4) sRGB."""
+def apply(picture: Tensor, rendering: Rendering, device: torch.device | None = None) -> Tensor:
+    """One picture as a rendering has it.
+
+    Parameters
+    ----------
+    picture : Tensor, (1, H, W, C), sRGB 0..1
+        May be a part of the picture that was planned for, if it begins at multiples of 4 px and the
+        rendering has neither tails nor field.
+    rendering : Rendering
+    device : torch.device, optional
+        As in :func:`render`.
+
+    Returns
+    -------
+    Tensor, (1, H, W, 3 or 4), float32, sRGB 0..1
+    """
     colours, alpha = split_alpha(picture)
-    light = srgb_to_linear(colours.movedim(-1, 1))  # (1, 3, H, W)
+    if not rendering.changes:
+        return picture.float() if picture.shape[-1] != 1 else colours.float()
+    if rendering.relens is not None:
+        lifted = _lifted(colours, rendering, device)
+        return lifted if alpha is None else torch.cat([lifted, alpha.float()], -1)
+    if alpha is None and not (rendering.tails or rendering.field is not None):
+        return _through_core(colours, rendering, device)
+    home = picture.device
+    light = srgb_to_linear(colours.to(device or home).float().movedim(-1, 1))  # (1, 3, H, W)
+    expanded = _expanded(light, rendering.highlights)
     if alpha is None:
-        return linear_to_srgb(convolve(light, psf)).movedim(1, -1)
-    cover = alpha.movedim(-1, 1).clamp(0, 1).expand(-1, 3, -1, -1)
+        seen = _compressed(_spread(expanded, rendering), rendering.highlights)
+        return linear_to_srgb(seen).movedim(1, -1).to(home)
+    cover = alpha.to(light).movedim(-1, 1).clamp(0, 1).expand(-1, 3, -1, -1)
     # Each colour is divided by the cover its own PSF blurred, so the rim of a white cut-out stays white.
-    blurred_cover = convolve(cover, psf)
-    blurred = convolve(light * cover, psf) / blurred_cover.clamp(min=_TRANSPARENT)
+    blurred_cover = _spread(cover, rendering)
+    blurred = _spread(expanded * cover, rendering) / blurred_cover.clamp(min=_TRANSPARENT)
+    blurred = _compressed(blurred, rendering.highlights)
     seen = torch.where(blurred_cover > _TRANSPARENT, blurred, light)
-    return torch.cat([linear_to_srgb(seen), blurred_cover[:, 1:2].clamp(0, 1)], 1).movedim(1, -1)
+    coded = torch.cat([linear_to_srgb(seen), blurred_cover[:, 1:2].clamp(0, 1)], 1)
+    return coded.movedim(1, -1).to(home)
 
 
-@lru_cache(maxsize=8)
-def _psf(lens: Lens, pitch_um: float) -> Tensor:
-    """The PSF of the lens in full; kept, for a level is moved more often than a lens is changed."""
-    return compute_psf(lens, pitch_um)
+def _check_offsets(wanted: dict[str, float], faces: Faces | None) -> None:
+    for area, value in wanted.items():
+        if area not in AREAS:
+            raise ValueError(f"there are levels for {', '.join(AREAS)}; got {area!r}")
+        span = LEVELS[1] - LEVELS[0]
+        if not -span <= value <= span:
+            raise ValueError(f"{area} must be from {-span:g} to {span:g}, got {value:g}")
+    if wanted and faces is None:
+        named = " and ".join(wanted)
+        raise ValueError(
+            f"a level of its own for {named} needs faces: link Find Faces to faces, or set {named} to 0"
+        )
+
+
+def _moved(level: float, offset: float) -> float:
+    return round(min(max(level + offset, LEVELS[0]), LEVELS[1]), 6)
+
+
+def source_of(
+    picture: Tensor, settings: Settings, levels: Sequence[float], faces: Sequence[Face]
+) -> tuple[float | None, str]:
+    """The blur that a picture (1, H, W, C) comes with, where a level above 0 needs it.
+
+    Returns
+    -------
+    sigma_px : float or None
+        Measured at the largest face, else in the middle of the picture.
+    declined : str
+        Why no level above 0 should be applied, or nothing.
+    """
+    if max(levels) <= 0 or settings.source_px:
+        return None, ""
+    found = source_sigma(luma(_measured_part(picture, faces)))
+    return (
+        found.sigma_px,
+        f"{found.reason}. Set source_px if you know better." if found.haloed else "",
+    )
+
+
+def _measured_part(picture: Tensor, faces: Sequence[Face]) -> Tensor:
+    """(h, w, 3): around the largest face, or the middle of the picture."""
+    height, width = picture.shape[1:3]
+    x, y, reach = width / 2, height / 2, MEASURED_PX / 2
+    if faces:
+        face = max(faces, key=lambda one: one.iod)
+        x, y = face.middle
+        reach = min(reach, max(128.0, 2.0 * face.iod))
+    left, top = (
+        round(min(max(centre - reach, 0), max(side - 2 * reach, 0)))
+        for centre, side in ((x, width), (y, height))
+    )
+    part = picture[0, top : top + round(2 * reach), left : left + round(2 * reach)]
+    colours, _ = split_alpha(part[None])
+    return colours[0].float()
+
+
+def _blended(
+    picture: Tensor,
+    plans: Sequence[Rendering],
+    areas: Sequence[str],
+    faces: Sequence[Face],
+    mask: Tensor | None,
+    device: torch.device | None,
+) -> Tensor:
+    """(1, H, W, 3 or 4): every level where its area is, and the picture itself where the mask is 0."""
+    base = apply(picture, plans[0], device)
+    if areas and faces:
+        if base.data_ptr() == picture.data_ptr():
+            base = base.clone()
+        height, width = picture.shape[1:3]
+        masks = area_masks(faces, (width, height))
+        for area, plan in zip(areas, plans[1:], strict=True):
+            _paint(base, picture, plan, masks[area].to(base.device), device)
+    if mask is None:
+        return base
+    share = mask.to(base.device)[None, ..., None]
+    own = apply(picture, replace(plans[0], declined="outside the mask"))
+    return own + share * (base - own)
+
+
+def _paint(
+    out: Tensor, picture: Tensor, plan: Rendering, share: Tensor, device: torch.device | None
+) -> None:
+    """Move ``out`` towards another level by ``share`` (H, W); only the part that is needed is made."""
+    rows, columns = (share > 0).any(1).nonzero(), (share > 0).any(0).nonzero()
+    if not len(rows):
+        return
+    top, bottom = int(rows[0]), int(rows[-1]) + 1
+    left, right = int(columns[0]), int(columns[-1]) + 1
+    whole = bool(plan.tails) or plan.field is not None
+    halo = max(picture.shape) if whole else plan.halo_px
+    # multiples of 4: presence and guard look at blocks of 4 px, counted from the picture's corner
+    y0, x0 = max(0, top - halo) // 4 * 4, max(0, left - halo) // 4 * 4
+    part = picture[:, y0 : bottom + halo, x0 : right + halo]
+    other = apply(part, plan, device)[:, top - y0 : bottom - y0, left - x0 : right - x0]
+    here = out[:, top:bottom, left:right]
+    here += share[None, top:bottom, left:right, None] * (other - here)
+
+
+def _through_core(colours: Tensor, rendering: Rendering, device: torch.device | None) -> Tensor:
+    """Decode, blur and encode strip by strip: no copy of the whole picture in linear light."""
+    kernel = rendering.kernel()
+
+    def work(strip: Tensor, **_: Any) -> Tensor:
+        light = _expanded(srgb_to_linear(strip.movedim(-1, 1)), rendering.highlights)
+        seen = _compressed(convolve(light, kernel), rendering.highlights)
+        return linear_to_srgb(seen).movedim(1, -1)
+
+    return _in_strips(colours, work, rendering, device)
+
+
+def _lifted(colours: Tensor, rendering: Rendering, device: torch.device | None) -> Tensor:
+    """A level above 0: the passive filter in linear light, presence on coded luma, and the guard."""
+    terms, gain = rendering.terms, rendering.presence_gain
+
+    def work(strip: Tensor, **_: Any) -> Tensor:
+        coded = strip.movedim(-1, 1).clamp(0, 1)
+        lifted = linear_to_srgb(convolve(srgb_to_linear(coded), terms))
+        if gain > 1:
+            lifted = presence(lifted, gain)
+        return guard(lifted, limits_of(coded)).clamp(0, 1).movedim(1, -1)
+
+    return _in_strips(colours, work, rendering, device)
+
+
+def _in_strips(
+    colours: Tensor,
+    work: Callable[..., Tensor],
+    rendering: Rendering,
+    device: torch.device | None,
+) -> Tensor:
+    halo = rendering.halo_px
+    return in_strips(
+        colours, work, halo=halo, rows=max(STRIP_ROWS, HALO_SHARE * halo), device=device
+    )
+
+
+def _spread(light: Tensor, rendering: Rendering) -> Tensor:
+    if rendering.field is not None and light.shape[-2:] != (1, 1):
+        out = convolve_field(light, rendering.field)
+    else:
+        out = convolve(light, rendering.kernel())
+    for tail in rendering.tails:
+        wide = convolve_wide(light, tail.psf, tail.factor)
+        out += wide * torch.tensor(tail.shares).to(light)[None, :, None, None]
+    return out
+
+
+def _expanded(light: Tensor, highlights: float) -> Tensor:
+    """Light with some given back to what the display clipped; the more, the nearer to white.
+
+    L / (1 - h max^4), max the brightest channel: one factor for the three, so hue stays.
+    """
+    if highlights == 0:
+        return light
+    return light / (1 - highlights * light.amax(1, keepdim=True) ** 4)
+
+
+def _compressed(light: Tensor, highlights: float) -> Tensor:
+    """The inverse of :func:`_expanded`: the brightest channel m solves m = M (1 - h m^4)."""
+    if highlights == 0:
+        return light
+    bright = light.amax(1, keepdim=True).clamp(min=0)
+    m = bright / (1 + bright)  # Newton from here: m + M h m^4 - M rises and is convex
+    for _ in range(8):
+        m = m - (m + bright * highlights * m**4 - bright) / (1 + 4 * bright * highlights * m**3)
+    return light * (m / bright.clamp(min=1e-12))
+
+
+def _area_notes(
+    wanted: dict[str, float], plans: Sequence[Rendering], faces: Sequence[Face], index: int | None
+) -> list[str]:
+    where = "" if index is None else f"picture {index + 1}: "
+    if not faces:
+        return [f"{where}no face: no level of its own for {' and '.join(wanted)}"]
+    told = []
+    for area, plan in zip(wanted, plans, strict=True):
+        note = f"{area} at level {plan.level:g}"
+        told.append(f"{note}, not applied: {plan.declined}" if plan.declined else note)
+    return [f"{where}{', '.join(told)}; areas are estimated from the eyes"]

@@ -3,11 +3,19 @@ import torch
 from torch.testing import assert_close
 
 from portrait_loupe.kernels import convolve as room
-from portrait_loupe.kernels.convolve import convolve, why_not_direct
-from portrait_loupe.kernels.convolve.border import mirror
-from portrait_loupe.kernels.convolve.fft import good_size
+from portrait_loupe.kernels.convolve import (
+    choose,
+    convolve,
+    fft,
+    terms_of_gaussians,
+    why_not_direct,
+    why_not_gemm,
+)
+from portrait_loupe.kernels.convolve.border import copy_mirrored, mirror
+from portrait_loupe.kernels.convolve.fft import good_size, overlap, plan_tiles
 
-BACKENDS = ("direct", "fft")
+BACKENDS = ("direct", "fft", "gemm")
+LARGE = torch.zeros(1).expand(1, 3, 4320, 7680)  # 8K, no memory
 
 
 @pytest.fixture
@@ -63,6 +71,38 @@ def test_fft_agrees_with_the_reference(shape, taps):
     # Each is float32 and up to 7e-7 off at 23 taps; the reference in float64 is the judge.
     assert_close(convolve(image, psf, backend="fft").double(), want, atol=2e-6, rtol=0)
     assert_close(convolve(image, psf, backend="direct").double(), want, atol=2e-6, rtol=0)
+    assert_close(convolve(image, psf, backend="gemm").double(), want, atol=2e-6, rtol=0)
+
+
+@pytest.mark.parametrize("taps", [3, 9, 23])
+def test_the_transform_in_tiles_agrees_with_the_reference(monkeypatch, taps):
+    monkeypatch.setattr(fft, "plan_tiles", lambda *_: (36, 45))
+    torch.manual_seed(8)
+    image, psf = torch.rand(2, 3, 83, 117, dtype=torch.float64), torch.rand(3, taps, taps).double()
+    want = room.reference.convolve(image, psf)
+    assert_close(convolve(image, psf, backend="fft"), want, atol=1e-11, rtol=0)  # sums of 130
+    small = (psf / psf.sum((1, 2), keepdim=True)).float()
+    whole = convolve(image.double(), small.double(), backend="direct").float()
+    assert_close(convolve(image.float(), small, backend="fft"), whole, atol=1e-6, rtol=0)  # R9
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 8, 8), (2, 1, 5, 259), (1, 1, 1, 1)], ids=str)
+def test_the_transform_of_a_picture_with_its_surroundings(comet, shape):
+    image, psfs = torch.rand(shape), comet.expand(shape[1], -1, -1)
+    got = fft.convolve_padded(mirror(image, 4), psfs)
+    assert_close(got, fft.convolve(image, psfs), atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("start", [(0, 0), (-3, -2), (-20, -30), (4, 5), (30, 40), (-1, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (4, 6), (9, 50)])
+@pytest.mark.parametrize("shape", [(7, 9), (1, 1), (1, 12), (13, 2)])
+def test_any_window_of_the_mirrored_plane(start, size, shape):
+    plane = torch.rand(shape)
+    wide = mirror(plane, 100)
+    top, left = start[0] + 100, start[1] + 100
+    window = torch.empty(size)
+    copy_mirrored(plane, *start, window)
+    assert torch.equal(window, wide[top : top + size[0], left : left + size[1]])
 
 
 def test_a_psf_wider_than_the_picture_sees_it_mirrored_again_and_again():
@@ -90,7 +130,8 @@ def test_half_precision_is_calculated_in_float32(comet, backend, dtype):
 def test_the_picture_is_not_touched(comet):
     image = torch.rand(1, 3, 12, 12)
     before = image.clone()
-    convolve(image, comet, backend="fft")
+    for backend in BACKENDS:
+        convolve(image, comet, backend=backend)
     assert torch.equal(image, before)
 
 
@@ -103,9 +144,74 @@ def test_a_picture_with_its_channels_last_in_memory_gives_the_same(comet):
         )
 
 
-def test_all_but_a_single_sample_goes_to_the_transform():
+@pytest.mark.parametrize("backend", ["auto", *BACKENDS])
+def test_terms_are_what_their_samples_are(backend):
+    terms = terms_of_gaussians(2.0, [-2.8, 1.8], [1.0, 1.3], channels=3)
+    image = torch.rand(1, 3, 21, 40)
+    want = convolve(image.double(), terms.dense(), backend="direct")
+    # float32's sums with weights of 6.6
+    assert_close(convolve(image, terms, backend=backend).double(), want, atol=3e-6, rtol=0)
+
+
+def test_all_but_a_single_sample_goes_a_quicker_way():
     assert why_not_direct(torch.ones(1, 1)) is None
     assert "is 31 samples wide" in (why_not_direct(torch.ones(3, 31, 31)) or "")
+    assert choose(torch.zeros(1, 3, 8, 8), torch.ones(1, 1)) == ("direct", [])
+
+
+def test_few_short_terms_are_products_on_a_cpu():
+    name, reasons = choose(LARGE, terms_of_gaussians(2.0, [-2.8, 1.5, 0.3], [1.2, 1.7, 2.5]))
+    assert name == "gemm"
+    assert [reason.split(":")[0] for reason in reasons] == ["direct", "triton"]
+    assert "on cpu" in reasons[1]
+
+
+def test_wide_terms_go_to_the_transform_which_does_not_mind():
+    wide = terms_of_gaussians(0.0, [0.5, 0.3, 0.2], [20.0, 25.0, 30.0])
+    name, reasons = choose(LARGE, wide)
+    assert name == "fft"
+    assert "3 terms that reach 120 px cost" in reasons[-1]
+    assert why_not_gemm(LARGE, wide) in reasons[-1]
+
+
+def test_a_dense_psf_that_is_separable_is_found_out(comet):
+    taps = torch.tensor([1.0, 4.0, 6.0, 4.0, 1.0]).double()
+    assert why_not_gemm(LARGE, torch.outer(taps, taps) / 256) is None
+    torch.manual_seed(1)
+    assert "no sum of" in (why_not_gemm(LARGE, torch.rand(21, 21)) or "")
+    assert "before the terms" in (why_not_gemm(torch.zeros(1, 3, 99, 99), comet) or "")
+
+
+def test_more_tolerance_lets_more_psfs_be_products():
+    x = torch.arange(21.0).double() - 10
+    soft = torch.exp(-(x[:, None] ** 2 + x**2).sqrt())
+    assert why_not_gemm(LARGE, soft, tolerance=1e-6) is not None
+    assert why_not_gemm(LARGE, soft, tolerance=1e-2) is None
+
+
+def test_triton_by_name_says_why_it_cannot(comet):
+    if torch.cuda.is_available():
+        pytest.skip("it can")
+    with pytest.raises(
+        RuntimeError, match="backend='triton' cannot run: the image is on cpu, not cuda"
+    ):
+        convolve(torch.zeros(1, 1, 16, 16), comet, backend="triton")
+
+
+def test_tiles_cover_the_picture_and_stay_small():
+    for height, width, rim in [(4320, 7680, 20), (1, 1, 0), (5, 9000, 126), (600, 512, 62)]:
+        rows, columns = plan_tiles(height, width, rim, 2**18)
+        assert rows > rim
+        assert columns > rim
+        assert rows * columns <= max(2**18, good_size(3 * rim) ** 2)
+    assert plan_tiles(100, 120, 20, 2**18) == (120, 144)  # one tile where that will do
+    assert 1 < overlap(4320, 7680, 20) < 1.15
+    assert overlap(4320, 7680, 126) < 1.8
+
+
+def test_gradients_are_not_asked_of_it(comet):
+    image = torch.rand(1, 1, 12, 12, requires_grad=True)
+    assert not convolve(image, comet).requires_grad
 
 
 def test_good_sizes_have_small_factors_and_waste_little():
@@ -143,6 +249,11 @@ def test_what_cannot_be_convolved_is_refused(image, psf, message):
         convolve(image, psf)
 
 
+def test_terms_of_another_number_of_channels_are_refused():
+    with pytest.raises(ValueError, match="picture's 3 channels, got 2"):
+        convolve(torch.zeros(1, 3, 8, 8), terms_of_gaussians(1, [], [], channels=2))
+
+
 def test_an_unknown_backend_is_refused():
-    with pytest.raises(ValueError, match="one of auto, direct, fft, got 'cuda'"):
+    with pytest.raises(ValueError, match="one of auto, direct, fft, gemm, triton, got 'cuda'"):
         convolve(torch.zeros(1, 1, 4, 4), torch.ones(1, 1), backend="cuda")  # pyright: ignore[reportArgumentType]

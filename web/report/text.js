@@ -9,6 +9,9 @@ export const REPORTING_NODES = [
   "LoupeStitch",
   "LoupeAlignFaces",
   "LoupeLens",
+  "LoupeLensProfile",
+  "LoupeLensCompare",
+  "LoupeMicroContrastMeter",
   "LoupeCompare",
 ];
 

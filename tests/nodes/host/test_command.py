@@ -89,7 +89,7 @@ def test_a_picture_is_bound(ask, folder):
         (["run", "copy.json", "--server", "ftp://x"], "--server takes an address"),
         (["run", "copy.json", "--turbo"], "--turbo"),
         (["run", "unknown.json"], "this graph needs KSampler"),
-        (["run", "range.json"], "level must be between -1 and 0, got 5"),
+        (["run", "range.json"], "level must be between -1 and 2, got 5"),
         (["nodes", "--yaml"], "--yaml"),
     ],
     ids=lambda value: " ".join(value) if isinstance(value, list) else "",
@@ -221,7 +221,7 @@ def test_the_nodes_are_told_as_json(ask):
     told = {node["id"]: node for node in json.loads(said)}
     assert code == 0
     level = next(slot for slot in told["LoupeLens"]["inputs"] if slot["id"] == "level")
-    assert (level["type"], level["min"], level["max"]) == ("FLOAT", -1, 0)
+    assert (level["type"], level["min"], level["max"]) == ("FLOAT", -1, 2)
     assert level["tooltip"]
     grows = next(slot for slot in told["LoupeCompare"]["inputs"] if slot["id"] == "panels")["grows"]
     assert (grows["prefix"], grows["max"]) == ("panel", 16)

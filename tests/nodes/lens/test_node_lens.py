@@ -8,7 +8,7 @@ import torch
 import portrait_loupe
 from portrait_loupe.nodes.lens.catalogue import DEFAULT, lenses
 from portrait_loupe.nodes.lens.node_lens import Lens
-from portrait_loupe.nodes.lens.render import FORMATS_MM, LEVELS
+from portrait_loupe.nodes.lens.plan import FORMATS_MM, LEVELS
 
 IMPORT = """
 import importlib.util, sys
@@ -29,7 +29,7 @@ def inputs():
 def test_its_defaults_soften_a_portrait_and_say_how(inputs, hopper):
     settings = {name: inputs[name].default for name in ("character", "level", "format_mm")}
     result = Lens.execute(image=hopper, **settings)
-    picture, report = result.args
+    picture, report, _ = result.args
     assert picture.shape == hopper.shape
     assert picture.dtype == torch.float32
     assert not torch.equal(picture, hopper)
@@ -39,7 +39,7 @@ def test_its_defaults_soften_a_portrait_and_say_how(inputs, hopper):
 
 @pytest.mark.parametrize("character", list(lenses()))
 def test_every_lens_of_the_list_runs(character):
-    picture, report = Lens.execute(torch.rand(1, 24, 32, 3), character, -1.0, 36.0).args
+    picture, report, _ = Lens.execute(torch.rand(1, 24, 32, 3), character, -1.0, 36.0).args
     assert torch.isfinite(picture).all()
     assert character in report
 
@@ -47,8 +47,13 @@ def test_every_lens_of_the_list_runs(character):
 def test_it_is_called_what_saved_workflows_call_it(inputs):
     schema = Lens.define_schema()
     assert schema.node_id == "LoupeLens"
-    assert list(inputs) == ["image", "character", "level", "format_mm"]
-    assert [each.display_name for each in schema.outputs] == ["image", "report"]
+    # appended to, never changed: prompts and saved widget values go by this order
+    assert list(inputs) == [
+        "image", "character", "level", "format_mm", "lens", "mask", "faces", "style", "focus_um", "highlights",
+        "across_frame", "source_px", "gain_limit", "skin", "eyes", "hair",
+    ]  # fmt: skip
+    assert all(inputs[name].optional for name in list(inputs)[4:])
+    assert [each.display_name for each in schema.outputs] == ["image", "report", "json"]
 
 
 def test_its_ranges_are_those_the_renderer_takes(inputs):

@@ -5,11 +5,25 @@ from torch.testing import assert_close
 
 from portrait_loupe.kernels.color import linear_to_srgb, srgb_to_linear
 from portrait_loupe.kernels.psf import Lens
-from portrait_loupe.nodes.lens.render import pixel_pitch_um, plan_rendering, render
+from portrait_loupe.nodes.lens import plan as planner
+from portrait_loupe.nodes.lens import render as renderer
+from portrait_loupe.nodes.lens.plan import Settings, pixel_pitch_um
 
 SOFT = Lens("soft", 2.2, focus_um=-100, w040_um=5.0, loca_um=30, residual_sigma_um=3)
 # Residual blur alone, the same for every colour but for diffraction, whose rings are 1 um wide.
 GREY = Lens("grey", 1.4, residual_sigma_um=25)
+
+
+def render(image, lens, level, format_mm, *, progress=None, **settings):
+    """The pictures, and what was done to the first."""
+    wanted = Settings(lens, level, format_mm, **settings)
+    seen = renderer.render(image, wanted, progress=progress)
+    return seen.picture, seen.renderings[0]
+
+
+def plan_rendering(lens, level, format_mm, *, width, height, **settings):
+    wanted = Settings(lens, level, format_mm, **settings)
+    return planner.plan_rendering(wanted, width=width, height=height)
 
 
 @pytest.fixture
@@ -200,7 +214,7 @@ def test_a_lens_that_does_not_show_is_said_to_be_invisible(level, advice):
 @pytest.mark.parametrize(
     ("level", "format_mm", "message"),
     [
-        (0.1, 36, r"level must be from -1 .* got 0.1"),
+        (2.1, 36, r"level must be from -1 to 2, got 2.1"),
         (-1.1, 36, "level must be from -1"),
         (float("nan"), 36, "level must be from -1"),
         (-1, 0.5, "format_mm must be from 1 to 300 mm, got 0.5"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from ..typography import font
+from .typography import font
 
 
 def one_line(text: str) -> str:

@@ -1,6 +1,6 @@
 import pytest
 
-from portrait_loupe.nodes.comparison.labels import shorten, size_for, width_of
+from portrait_loupe.nodes.labels import shorten, size_for, width_of
 
 LONG = "a model with a name that is much longer than any panel is wide, version 2"
 
