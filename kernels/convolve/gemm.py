@@ -145,10 +145,12 @@ class _Strip:
         self.reach = terms.reach
         widths = [band_width(reach_of(taps)) for taps in terms.rows.flatten(0, 1)]
         across = max((-(-self.width // width) * width for width in widths), default=self.width)
+        widths = [band_width(reach_of(taps)) for taps in terms.columns.flatten(0, 1)]
+        down = max((-(-self.rows // width) * width for width in widths), default=self.rows)
         like = out.new_empty(0, dtype=dtype)
-        # zeros beyond the right edge: the outputs they make are cut off, but must be finite
-        self.padded = like.new_zeros(self.rows + 2 * self.reach, across + 2 * self.reach)
-        self.down = like.new_empty(self.rows * self.padded.shape[1])
+        # zeros beyond the right and lower edges: what they make is cut off, but must be finite
+        self.padded = like.new_zeros(down + 2 * self.reach, across + 2 * self.reach)
+        self.down = like.new_empty(down * self.padded.shape[1])
         self.sum = like.new_empty(self.rows * across)
         # where the result is of half precision, terms are added up before they are rounded
         self.total = None if out.dtype == dtype else like.new_empty(self.rows, self.width)
@@ -199,12 +201,14 @@ class _Strip:
         columns = tiles * width + window - width
         left = self.reach - band.across_reach
         top = self.reach - band.down_reach
-        blurred = self.down[: self.rows * columns].view(self.rows, columns)
-        for row in range(0, self.rows, block):
-            rows = min(block, self.rows - row)
-            spent = block - rows  # of the last block, where the strip ends before it
-            source = self.padded[top + row : top + row + taken - spent, left : left + columns]
-            torch.mm(band.down[:rows, : taken - spent], source, out=blurred[row : row + rows])
+        blocks = -(-self.rows // block)
+        blurred = self.down[: blocks * block * columns].view(blocks, block, columns)
+        step = self.padded.stride(0)
+        sources = self.padded[top:, left:].as_strided(
+            (blocks, taken, columns), (block * step, step, 1)
+        )
+        # one call for all blocks: threads meet once, not sixteen times
+        torch.bmm(band.down.expand(blocks, -1, -1), sources, out=blurred)
         return blurred.as_strided((tiles, self.rows, window), (width, columns, 1))
 
 

@@ -13,6 +13,8 @@ from ...kernels.convolve.terms import Terms, terms_of_gaussians, terms_of_psf
 from ...kernels.convolve.wide import wide_factor
 from ...kernels.presence import halo_rows
 from ...kernels.psf import (
+    CAMERA,
+    CAMERA_COARSE,
     MAX_SUPPORT_PX,
     Lens,
     compute_psf,
@@ -419,7 +421,16 @@ def _psf(
     """The core of a lens; kept, for a level is moved more often than a lens is changed."""
     if field == 0.0:
         azimuth_deg = 0.0
-    return compute_psf(lens, pitch_um, support_px=support_px, field=field, azimuth_deg=azimuth_deg)
+    # a grid takes dozens: seven wavelengths are within 0.009 of thirteen, in half the time
+    spectrum = CAMERA if support_px is None else CAMERA_COARSE
+    return compute_psf(
+        lens,
+        pitch_um,
+        support_px=support_px,
+        spectrum=spectrum,
+        field=field,
+        azimuth_deg=azimuth_deg,
+    )
 
 
 def _terms(psf: Tensor) -> Terms | None:

@@ -28,12 +28,10 @@ BAND_CY_PX = (0.05, 0.25)
 
 SIGMA_STEP_PX = 0.05  # rounded down: a blur thought smaller than it is cannot ring
 MOST_WEIGHT = 19.0  # sum of all absolute weights: what float32 and TF32 taps can carry
-MOST_FOOT_LIFT = (
-    0.002  # of the edge's height; without it, 1 % linear is a shoulder of 3 % in code values
-)
-KEPT_CY_PX = (
-    0.3  # up to here no contrast may be lost; else the programme buys gain with a wide ramp
-)
+# Of the edge's height; without it, 1 % linear is a shoulder of 3 % in code values.
+MOST_FOOT_LIFT = 0.002
+# Up to here no contrast may be lost; else the programme buys gain with a wide ramp.
+KEPT_CY_PX = 0.3
 
 # An undershoot of 0.05 % of the edge is 0.15 % in code values at the dark side of a 15:1 edge, and
 # buys 2 % of gain at 0.8 px. At 0.5 px a strict lattice design gains 0.7 %; 0.4 % undershoot buys 3 %.

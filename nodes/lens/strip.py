@@ -101,9 +101,11 @@ def make_strip(
 
 
 def _columns(count: int, cell: tuple[int, int]) -> int:
-    """How many columns make the page that is nearest to 3:2; more columns of two that are as near."""
+    """How many columns make a page near 3:2 with few places left empty."""
 
     def miss(columns: int) -> float:
-        return abs(np.log(columns * cell[0] / (ceil(count / columns) * cell[1]) / 1.5))
+        rows = ceil(count / columns)
+        shape = abs(float(np.log(columns * cell[0] / (rows * cell[1]) / 1.5)))
+        return shape + 2 * (1 - count / (rows * columns))
 
     return min(range(count, 0, -1), key=miss)

@@ -188,7 +188,7 @@ def profile(pen, seen: EdgeResponse, box: tuple[int, int, int, int]) -> None:
     share = (seen.esf - seen.low) / (seen.high - seen.low)
 
     def at(px: float, value: float) -> tuple[float, float]:
-        return left + wide * (px + 12) / 24, top + high * (1.3 - value) / 1.6
+        return left + wide * (px + 12) / 24, top + high * (1.45 - value) / 1.9
 
     for level in (0.0, 1.0):
         for dash in range(-12, 12, 1):

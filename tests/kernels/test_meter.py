@@ -158,8 +158,8 @@ def test_the_wide_blur_on_a_smaller_picture_is_the_blur(face):
         direct = room._blur_direct(light, sigma)
         inner = (..., slice(40, -40), slice(40, -40))  # beyond the border blocks go on, not pixels
         away = (room._blur(light, sigma)[inner] - direct[inner]).abs()
-        assert float(away.max()) <= 0.01  # the linear way back up, at the steepest edges
-        assert float(away.mean()) <= 1e-3
+        assert float(away.max()) <= 2.5e-3  # the linear way back up, at the steepest edges
+        assert float(away.mean()) <= 1.6e-4
 
 
 def test_the_map_shows_where(face):

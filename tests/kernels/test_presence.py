@@ -58,7 +58,8 @@ def test_faint_texture_is_lifted_by_the_gain_that_was_asked(gain, amplitude):
         source = wave(frequency, amplitude)
         result = guard(presence(source, gain), limits_of(source))
         seen.append(amplitude_of(result, frequency) / amplitude_of(source, frequency))
-    assert sum(seen) / len(seen) == pytest.approx(gain, rel=0.05)  # criterion R6
+    # criterion R6 says 5 %; 17 frequencies instead of all are 1.2 % off
+    assert sum(seen) / len(seen) == pytest.approx(gain, rel=0.02)
 
 
 def test_a_scale_of_two_lifts_structures_twice_as_large():

@@ -61,7 +61,7 @@ def test_the_comparison_makes_its_plate(portraits, tmp_path):
     (panels,) = [
         out[1]
         for out in results.outputs.values()
-        if len(out) == 3 and isinstance(out[0], torch.Tensor)
+        if len(out) == 3 and isinstance(out[1], torch.Tensor)
     ]
     original, soft = panels
     # the soft panel shows the same face, with less of its fine detail: neighbours differ less
@@ -69,3 +69,25 @@ def test_the_comparison_makes_its_plate(portraits, tmp_path):
     assert (original - soft).abs().mean() > 0.005
     assert soft.diff(dim=1).abs().mean() < 0.8 * original.diff(dim=1).abs().mean()
     assert abs(original.mean() - soft.mean()) < 0.02
+
+
+def test_the_lens_workflow_goes_from_soft_to_crisp_and_measures_it(portraits, tmp_path):
+    saved = json.loads((ROOT / "workflows/lens_micro_contrast.json").read_text("utf-8"))
+    nodes = {**OURS, **image_nodes(portraits, tmp_path / "output")}
+    results = run(ui_to_api(saved, nodes), nodes)
+    strips = {
+        tuple(one["name"] for one in told["entries"]): told["entries"]
+        for out in results.outputs.values()
+        if out and isinstance(out[-1], str) and out[-1].startswith("{")
+        for told in [json.loads(out[-1])]
+        if "entries" in told
+    }
+    (levels,) = [one for names, one in strips.items() if names[0].startswith("level")]
+    contrast = [one["micro_contrast"] for one in levels]
+    assert contrast == sorted(contrast)
+    assert contrast[0] < 0.9
+    assert contrast[2] == pytest.approx(1)
+    (styles,) = [one for names, one in strips.items() if not names[0].startswith("level")]
+    assert len(styles) > 5
+    (measured,) = [out for out in results.outputs.values() if out and isinstance(out[0], float)]
+    assert set(json.loads(measured[4])["pictures"][0]["places"]) >= {"lip border", "brow line"}
