@@ -301,7 +301,8 @@ def _through_core(colours: Tensor, rendering: Rendering, device: torch.device | 
     kernel = rendering.kernel()
 
     def work(strip: Tensor, **_: Any) -> Tensor:
-        light = _expanded(srgb_to_linear(strip.movedim(-1, 1)), rendering.highlights)
+        coded = strip.movedim(-1, 1).contiguous()
+        light = _expanded(srgb_to_linear(coded), rendering.highlights)
         seen = _compressed(convolve(light, kernel), rendering.highlights)
         return linear_to_srgb(seen).movedim(1, -1)
 
@@ -313,7 +314,7 @@ def _lifted(colours: Tensor, rendering: Rendering, device: torch.device | None) 
     terms, gain = rendering.terms, rendering.presence_gain
 
     def work(strip: Tensor, **_: Any) -> Tensor:
-        coded = strip.movedim(-1, 1).clamp(0, 1)
+        coded = strip.movedim(-1, 1).contiguous().clamp(0, 1)
         lifted = linear_to_srgb(convolve(srgb_to_linear(coded), terms))
         if gain > 1:
             lifted = presence(lifted, gain)

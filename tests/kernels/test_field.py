@@ -64,6 +64,13 @@ def test_a_flat_field_stays_flat():
     assert_close(got, grey, atol=1e-6, rtol=0)  # R2
 
 
+def test_nodes_may_let_different_amounts_of_light_through():
+    psfs = grid(2, 3) * torch.tensor([[1.0, 0.5, 0.2], [0.4, 1.0, 0.9]])[..., None, None, None]
+    image = torch.rand(1, 1, 30, 35)
+    got = convolve_field(image, psfs)
+    assert_close(got.double(), by_definition(image, psfs), atol=1e-6, rtol=0)
+
+
 def test_equal_nodes_are_plain_convolution():
     image, psf = torch.rand(1, 3, 40, 37), grid(1, 1)[0, 0, 0]
     got = convolve_field(image, psf.expand(3, 4, 1, 7, 7))

@@ -54,7 +54,11 @@ def test_columns_run_down_and_rows_across():
 def test_taps_of_zero_at_the_ends_are_no_reach():
     taps = torch.zeros(2, 1, 9, dtype=torch.float64)
     taps[1, 0, 2] = 1.0
-    assert Terms(torch.zeros(2, dtype=torch.float64), taps, taps).reach == 2
+    wider = taps.clone()
+    wider[0, 0, 7] = 1.0
+    none = torch.zeros(2, dtype=torch.float64)
+    assert Terms(none, taps, taps).reach == 2
+    assert Terms(none, taps, wider).reach == Terms(none, wider, taps).reach == 3
 
 
 def test_one_term_stands_for_a_gaussian_and_two_for_two():

@@ -77,6 +77,18 @@ def test_light_is_never_negative_and_never_brighter_than_the_brightest():
     assert glow.max() <= 1.0
 
 
+@pytest.mark.parametrize("shape", ["gaussian", "disc"])
+def test_the_dark_far_from_all_light_is_exactly_dark(shape):
+    """Where the transform's rounding, or sharpening a PSF that ends abruptly, would say less than none."""
+    x = torch.arange(13.0) - 6
+    disc = ((x[:, None] ** 2 + x**2) <= 9).float()
+    psf = disc / disc.sum() if shape == "disc" else gaussian(1.5, 13).float()
+    image = torch.zeros(1, 1, 200, 210)
+    image[..., :30, :40] = torch.rand(30, 40)
+    glow = convolve_wide(image, psf, 3)
+    assert glow.min() == 0.0
+
+
 def test_the_sum_of_the_psf_is_the_gain():
     grey = torch.full((1, 2, 40, 40), 0.5)
     psfs = torch.stack([0.06 * gaussian(3, 25), 0.02 * gaussian(3, 25)])
