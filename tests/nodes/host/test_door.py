@@ -1,5 +1,6 @@
 """The door itself; with a ComfyUI checkout on the path these tests run against ComfyUI's own classes."""
 
+from portrait_loupe.nodes import host
 from portrait_loupe.nodes.extension import NODES, Loupe
 from portrait_loupe.nodes.host import ComfyExtension, io, progress
 from portrait_loupe.nodes.host.standin.graph import slots
@@ -63,3 +64,18 @@ def test_socket_types_are_ours_with_a_prefix_or_comfyuis():
         kinds += [output.get_io_type() for output in schema.outputs]
         for kind in ",".join(kinds).split(","):
             assert kind in core or kind.startswith("LOUPE_"), f"{schema.node_id}: {kind}"
+
+
+def test_results_lie_where_the_host_says(monkeypatch, tmp_path):
+    if host.IN_COMFYUI:
+        assert host.output_folder().is_absolute()
+        return
+    monkeypatch.delenv("LOUPE_OUTPUT", raising=False)
+    assert host.output_folder() is None
+    monkeypatch.setenv("LOUPE_OUTPUT", str(tmp_path))
+    assert host.output_folder() == tmp_path
+
+
+def test_long_work_goes_to_cuda_or_stays_on_the_cpu():
+    # other devices lack float64, or operations that the kernels need
+    assert host.compute_device().type in ("cuda", "cpu")
