@@ -82,7 +82,7 @@ def test_a_workflow_older_than_a_widget_gets_its_default(saved, nodes):
             "hangs on link 1., which the file lacks",
         ),
         (
-            lambda saved: by_type(saved, "LoupeLens")["widgets_values"].append(1),
+            lambda saved: by_type(saved, "LoupeLens")["widgets_values"].extend([1] * 40),
             "4 widget values for 3 widgets",
         ),
         (
