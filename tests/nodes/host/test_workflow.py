@@ -83,7 +83,7 @@ def test_a_workflow_older_than_a_widget_gets_its_default(saved, nodes):
         ),
         (
             lambda saved: by_type(saved, "LoupeLens")["widgets_values"].extend([1] * 40),
-            "4 widget values for 3 widgets",
+            "43 widget values for 12 widgets",
         ),
         (
             lambda saved: (
