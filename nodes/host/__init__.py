@@ -5,6 +5,12 @@
 - progress         how much of a long job is done, and where the user may stop it
 - model_folders    where models of a kind lie on this machine
 - output_folder    where the user's results lie
+- save_folder      the same for a node that must save; save_target a free name there, and
+                   saved_picture how the browser is told of it
+- input_file       the file that a Load Image node names
+- pack_version     of Portrait Loupe
+- wants_metadata   whether the graph may be written into files
+- saving_into      where a run of the stand-in host saves
 - compute_device   where long work is done
 
 Without ComfyUI the same door opens on the stand-in host (``standin``). Which one it is depends
@@ -12,7 +18,11 @@ on whether ComfyUI is there, never on whether importing it worked: a broken host
 """
 
 import os
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +38,23 @@ else:
     from .standin import schema as io
     from .standin.schema import ComfyExtension
 
-__all__ = ["ComfyExtension", "compute_device", "io", "model_folders", "output_folder", "progress"]
+__all__ = [
+    "ComfyExtension",
+    "compute_device",
+    "input_file",
+    "io",
+    "model_folders",
+    "output_folder",
+    "pack_version",
+    "progress",
+    "save_folder",
+    "save_target",
+    "saved_picture",
+    "saving_into",
+    "wants_metadata",
+]
+
+_run_folder: ContextVar[Path | None] = ContextVar("run_folder", default=None)
 
 
 def progress(total: int) -> Callable[[int], None]:
@@ -82,3 +108,110 @@ def output_folder() -> Path | None:
     import folder_paths
 
     return Path(folder_paths.get_output_directory())
+
+
+@contextmanager
+def saving_into(folder: Path) -> Iterator[None]:
+    """Within it ``save_folder`` is this one where there is no ComfyUI: a run's ``--output``."""
+    before = _run_folder.set(folder)
+    try:
+        yield
+    finally:
+        _run_folder.reset(before)
+
+
+def save_folder() -> Path:
+    """The output folder, for a node that must save.
+
+    Raises
+    ------
+    RuntimeError
+        Without ComfyUI: neither a run nor LOUPE_OUTPUT names one.
+    """
+    folder = None if IN_COMFYUI else _run_folder.get()
+    folder = folder or output_folder()
+    if folder is None:
+        raise RuntimeError(
+            "there is no output folder to save into: set LOUPE_OUTPUT to one, or use ComfyUI."
+        )
+    return folder
+
+
+def save_target(prefix: str, width: int, height: int) -> tuple[Path, str, int]:
+    """Where ComfyUI's Save Image would save: the folder (it is made), a name, and a free number.
+
+    ``%width%``, ``%height%``, ``%year%``, ``%month%``, ``%day%``, ``%hour%``, ``%minute%`` and
+    ``%second%`` in the prefix are filled in.
+    """
+    if IN_COMFYUI:
+        import folder_paths
+
+        folder, name, number, *_ = folder_paths.get_save_image_path(
+            prefix, str(save_folder()), width, height
+        )
+        return Path(folder), name, number
+    words = ("year", "month", "day", "hour", "minute", "second")
+    now = [f"{part:02}" for part in time.localtime()[:6]]
+    known = [("width", width), ("height", height), *zip(words, now, strict=True)]
+    for word, value in known:
+        prefix = prefix.replace(f"%{word}%", str(value))
+    target = save_folder() / prefix
+    target.parent.mkdir(parents=True, exist_ok=True)
+    counted = re.compile(re.escape(target.name) + r"_(\d+)")
+    numbers = [
+        int(found[1]) for path in target.parent.iterdir() if (found := counted.match(path.name))
+    ]
+    return target.parent, target.name, max(numbers, default=0) + 1
+
+
+def saved_picture(path: Path) -> dict[str, str]:
+    """A saved picture as a node shows it in the browser."""
+    if not IN_COMFYUI:
+        return {"path": str(path)}
+    within = path.relative_to(save_folder()).parent.as_posix()
+    return {
+        "filename": path.name,
+        "subfolder": "" if within == "." else within,
+        "type": "output",
+    }
+
+
+def wants_metadata() -> bool:
+    """Whether the graph may be written into files: not when ComfyUI runs with --disable-metadata."""
+    if not IN_COMFYUI:
+        return True
+    from comfy.cli_args import args
+
+    return not args.disable_metadata
+
+
+def input_file(name: str) -> Path | None:
+    """The file that a Load Image node names, or None where there is none inside the host's folders."""
+    if not IN_COMFYUI or not name or "\x00" in name:
+        return None
+    import folder_paths
+
+    if not folder_paths.exists_annotated_filepath(name):
+        return None
+    path = Path(folder_paths.get_annotated_filepath(name)).resolve()
+    folders = (
+        folder_paths.get_input_directory(),
+        folder_paths.get_output_directory(),
+        folder_paths.get_temp_directory(),
+    )
+    return path if any(path.is_relative_to(Path(folder).resolve()) for folder in folders) else None
+
+
+def pack_version() -> str:
+    """The version of this pack, or nothing where it cannot be told."""
+    from importlib.metadata import PackageNotFoundError, version
+
+    project = Path(__file__).parents[2] / "pyproject.toml"
+    if project.is_file():
+        found = re.search(r'^version = "([^"]+)"$', project.read_text("utf-8"), re.MULTILINE)
+        if found:
+            return found[1]
+    try:
+        return version("portrait-loupe")
+    except PackageNotFoundError:
+        return ""

@@ -15,6 +15,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
 
+from . import saving_into
 from .outcome import Outcome, Refusal, Watch
 from .standin import graph
 from .standin.graph import GraphError, Prompt, Results
@@ -84,7 +85,13 @@ class StandIn:
         started = time.perf_counter()
         pictures = image_nodes(self._input, output, workflow=workflow, prompt=prompt)
         nodes = {**self._ours, **pictures}
-        results = graph.run(prompt, nodes, on_node=watch.node if watch else None)
+        with saving_into(output):
+            results = graph.run(
+                prompt,
+                nodes,
+                on_node=watch.node if watch else None,
+                extra_pnginfo=None if workflow is None else {"workflow": workflow},
+            )
         return _outcome(results, prompt, nodes, time.perf_counter() - started)
 
 

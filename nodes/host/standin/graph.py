@@ -7,19 +7,15 @@ once, in an order that the links allow.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
-from .schema import Schema
+from .schema import Hidden, Schema
 
 Prompt = Mapping[str, Mapping[str, Any]]
-_CASTS: dict[str, Callable[[Any], Any]] = {
-    "INT": int,
-    "FLOAT": float,
-    "STRING": str,
-    "BOOLEAN": bool,
-}
+_CASTS: dict[str, Any] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
 
 
 class GraphError(ValueError):
@@ -42,10 +38,8 @@ class NodeError(RuntimeError):
     """A node refused or failed; ``results`` holds what ran before it, ``__cause__`` its own error."""
 
     def __init__(self, node_id: str, name: str, cause: Exception, results: Results):
-        plain = type(cause) in (ValueError, RuntimeError)
-        super().__init__(
-            f"node {node_id} ({name}): {'' if plain else f'{type(cause).__name__}: '}{cause}"
-        )
+        kind = "" if type(cause) in (ValueError, RuntimeError) else f"{type(cause).__name__}: "
+        super().__init__(f"node {node_id} ({name}): {kind}{cause}")
         self.node_id, self.results = node_id, results
 
 
@@ -54,6 +48,7 @@ def run(
     nodes: Mapping[str, Any],
     *,
     on_node: Callable[[str, str], None] | None = None,
+    extra_pnginfo: Mapping[str, Any] | None = None,
 ) -> Results:
     """Check a graph, then run what its output nodes need.
 
@@ -64,6 +59,8 @@ def run(
     nodes : mapping of class type to node class
     on_node : callable (node id, display name), optional
         Called before each node runs.
+    extra_pnginfo : mapping, optional
+        For nodes that ask for it: what saved pictures tell beside the prompt.
 
     Raises
     ------
@@ -78,16 +75,24 @@ def run(
         name = schema.display_name or schema.node_id
         if on_node:
             on_node(node_id, name)
+        known = {"UNIQUE_ID": node_id, "PROMPT": prompt, "EXTRA_PNGINFO": extra_pnginfo}
         try:
-            output = nodes[schema.node_id].execute(
-                **_arguments(prompt[node_id]["inputs"], schema, results.outputs)
-            )
+            arguments = _arguments(prompt[node_id]["inputs"], schema, results.outputs)
+            output = _knowing(nodes[schema.node_id], schema.hidden, known).execute(**arguments)
         except Exception as error:
             raise NodeError(node_id, name, error, results) from error
         results.outputs[node_id] = tuple(output.args)
         if output.ui:
             results.ui[node_id] = output.ui
     return results
+
+
+def _knowing(node: Any, asked: list[Hidden], known: Mapping[str, Any]) -> Any:
+    """As in ComfyUI a class of its own for this one call; what the node did not ask for is None."""
+    if not asked:
+        return node
+    told = {one.name: known[one.value] if one in asked else None for one in Hidden}
+    return type(node.__name__, (node,), {"hidden": SimpleNamespace(**told)})
 
 
 def check(prompt: Prompt, nodes: Mapping[str, Any]) -> dict[str, Schema]:
@@ -101,9 +106,7 @@ def check(prompt: Prompt, nodes: Mapping[str, Any]) -> dict[str, Schema]:
     unknown = sorted({node["class_type"] for node in prompt.values()} - set(nodes))
     if unknown:
         raise GraphError([refusal_of(unknown)])
-    schemas = {
-        node_id: nodes[node["class_type"]].define_schema() for node_id, node in prompt.items()
-    }
+    schemas = {key: nodes[node["class_type"]].define_schema() for key, node in prompt.items()}
     order = _order(prompt, schemas)
     problems = [problem for node_id in order for problem in _problems(node_id, prompt, schemas)]
     if not order:
@@ -157,18 +160,14 @@ def _problems(node_id: str, prompt: Prompt, schemas: dict[str, Schema]) -> Itera
     given = prompt[node_id]["inputs"]
     where = f"node {node_id} ({schema.display_name or schema.node_id})"
     for name, declared, required in slots(schema):
+        found: Iterable[str]
         if name not in given:
-            if required:
-                yield f"{where}: {name} is missing"
+            found = ["is missing"] if required else []
         elif is_link(given[name]):
-            yield from (
-                f"{where}: {name} {problem}"
-                for problem in _link_problems(given[name], declared, schemas)
-            )
+            found = _link_problems(given[name], declared, schemas)
         else:
-            yield from (
-                f"{where}: {name} {problem}" for problem in _value_problems(given[name], declared)
-            )
+            found = _value_problems(given[name], declared)
+        yield from (f"{where}: {name} {problem}" for problem in found)
 
 
 def _link_problems(link: Any, declared: Any, schemas: dict[str, Schema]) -> Iterator[str]:
@@ -242,9 +241,7 @@ def _arguments(
     given: Mapping[str, Any], schema: Schema, outputs: Mapping[str, tuple[Any, ...]]
 ) -> dict[str, Any]:
     """Keyword arguments for ``execute``: links followed, values cast, Autogrow gathered."""
-    arguments: dict[str, Any] = {
-        declared.id: {} for declared in schema.inputs if getattr(declared, "template", None)
-    }
+    arguments: dict = {one.id: {} for one in schema.inputs if getattr(one, "template", None)}
     for name, declared, _ in slots(schema):
         if name not in given:
             continue
@@ -254,8 +251,6 @@ def _arguments(
         else:
             value = _CASTS.get(declared.get_io_type(), lambda same: same)(_unwrapped(value))
         group, dot, slot = name.partition(".")
-        if dot:
-            arguments[group][slot] = value
-        else:
-            arguments[name] = value
+        holder = arguments[group] if dot else arguments
+        holder[slot or name] = value
     return arguments

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Any, ClassVar
 
 
@@ -66,15 +67,9 @@ class Output:
 
 
 def _type(io_type: str, kind: type[Input] = Input) -> Any:
-    return type(
-        io_type,
-        (),
-        {
-            "io_type": io_type,
-            "Input": type("Input", (kind,), {"io_type": io_type}),
-            "Output": type("Output", (Output,), {"io_type": io_type}),
-        },
-    )
+    own = {"io_type": io_type}
+    sockets = {"Input": type("Input", (kind,), own), "Output": type("Output", (Output,), own)}
+    return type(io_type, (), {**own, **sockets})
 
 
 def Custom(io_type: str) -> Any:
@@ -132,6 +127,14 @@ class Autogrow:
             self.template = template
 
 
+class Hidden(str, Enum):
+    """What a node may ask to know of its graph; ``execute`` finds it in ``cls.hidden``."""
+
+    unique_id = "UNIQUE_ID"
+    prompt = "PROMPT"
+    extra_pnginfo = "EXTRA_PNGINFO"
+
+
 @dataclass
 class Schema:
     """What ComfyUI shows of a node, and what it checks before the node runs."""
@@ -143,6 +146,7 @@ class Schema:
     outputs: list[Any] = field(default_factory=list)
     description: str = ""
     search_aliases: list[str] = field(default_factory=list)
+    hidden: list[Hidden] = field(default_factory=list)
     is_output_node: bool = False
     has_intermediate_output: bool = False
 
@@ -160,6 +164,7 @@ class ComfyNode:
 
     define_schema: ClassVar[Callable[[], Schema]]
     execute: ClassVar[Callable[..., NodeOutput]]
+    hidden: ClassVar[Any] = None  # no graph, as when ``execute`` is called by hand
 
 
 class ComfyExtension:

@@ -54,7 +54,7 @@ def test_a_run_says_what_it_does_and_where_its_files_lie(ask, tmp_path):
     assert code == 0
     assert "on the stand-in host" in said
     assert "px between the eyes" in said
-    assert str(tmp_path / "out" / "extreme_close_up_comparison_00001_.png") in said
+    assert str(tmp_path / "out" / "loupe" / "extreme_close_up_comparison_00001_.png") in said
 
 
 def test_json_is_all_that_it_prints(ask, tmp_path):
@@ -62,7 +62,11 @@ def test_json_is_all_that_it_prints(ask, tmp_path):
     told = json.loads(said)
     assert code == 0
     assert told["ok"] is True
-    assert told["files"] == [str(tmp_path / "output" / "extreme_close_up_comparison_00001_.png")]
+    output = tmp_path / "output"
+    assert set(told["files"]) == {
+        str(output / "loupe" / "extreme_close_up_comparison_00001_.png"),
+        str(output / "preview_00001_.png"),
+    }
     by_type = {node["type"]: node for node in told["nodes"].values()}
     assert by_type["LoupeCompare"]["outputs"]["report"].startswith("lips")
     assert by_type["LoupeFindFaces"]["ui"]["loupe_report"]

@@ -215,3 +215,45 @@ def test_a_link_is_a_node_and_the_number_of_an_output(value, link):
 def test_a_keyword_that_comfyui_does_not_know_fails_here_too():
     with pytest.raises(TypeError):
         io.Int.Input("value", minimum=3)
+
+
+def knowing(*hidden):
+    """A node class that asks for these, and the list of what each call was told."""
+    told = []
+
+    class Asks(io.ComfyNode):
+        @classmethod
+        def define_schema(cls):
+            return io.Schema(node_id="Asks", is_output_node=True, hidden=list(hidden))
+
+        @classmethod
+        def execute(cls):
+            told.append(cls.hidden)
+            return io.NodeOutput()
+
+    return Asks, told
+
+
+def test_a_node_is_told_of_its_graph_what_it_asks_for_and_no_more():
+    node, told = knowing(io.Hidden.prompt, io.Hidden.unique_id)
+    graph = {name: {"class_type": "Asks", "inputs": {}} for name in ("4", "7")}
+    run(graph, {"Asks": node}, extra_pnginfo={"workflow": {"nodes": []}})
+    assert [one.unique_id for one in told] == ["4", "7"]
+    assert all(one.prompt is graph for one in told)
+    assert all(one.extra_pnginfo is None for one in told)
+    assert node.hidden is None  # the next run may be another graph's
+
+
+def test_a_node_that_asks_gets_what_saved_pictures_should_tell():
+    node, told = knowing(io.Hidden.extra_pnginfo)
+    graph = {"4": {"class_type": "Asks", "inputs": {}}}
+    run(graph, {"Asks": node}, extra_pnginfo={"workflow": 1})
+    run(graph, {"Asks": node})
+    assert [one.extra_pnginfo for one in told] == [{"workflow": 1}, None]
+    assert told[0].prompt is None
+
+
+def test_a_node_that_asks_for_nothing_is_told_nothing():
+    node, told = knowing()
+    run({"4": {"class_type": "Asks", "inputs": {}}}, {"Asks": node})
+    assert told == [None]

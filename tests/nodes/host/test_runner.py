@@ -276,14 +276,16 @@ def test_the_shipped_workflow_runs_on_the_sample_photo_and_tells_what_it_made(
     runner.place(prompt, runner.pictures_for(prompt, [], host, flow.path), host)
     seen = []
     made = host.run(prompt, tmp_path / "out", watch=Watch(node=lambda _, title: seen.append(title)))
-    assert seen[-1] == "Save Image"
-    (file,) = made.files
-    assert file.parent == tmp_path / "out"
+    assert {"Compare", "Save Plate", "Preview Image"} <= set(seen)
+    plate, preview = sorted(made.files)
+    assert plate.parent == tmp_path / "out" / "loupe"
+    assert preview.parent == tmp_path / "out"
     find = next(node for node in made.nodes.values() if node.type == "LoupeFindFaces")
     assert json.loads(find.outputs["json"])
     assert find.ui["loupe_report"] == [find.outputs["report"]]
-    save = next(node for node in made.nodes.values() if node.type == "SaveImage")
-    assert save.ui["images"] == [str(file)]
+    save = next(node for node in made.nodes.values() if node.type == "LoupeSavePlate")
+    assert save.ui["images"] == [str(plate)]
+    assert save.outputs["files"].splitlines()[0] == f"loupe/{plate.name}"
 
 
 def test_a_free_name_counts_up_and_overwrites_nothing(tmp_path):
