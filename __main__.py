@@ -1,4 +1,4 @@
-"""Portrait Loupe on the command line: ``python . demo | run | nodes | kernels | test``.
+"""Portrait Loupe on the command line: ``python . demo | run | plate | nodes | kernels | test``.
 
 Standard library only until the environment stands: on a bare machine this file makes ``.venv``
 beside itself, installs what the command needs, and starts again inside.
@@ -49,6 +49,18 @@ def main(arguments: list[str]) -> int:
     choosing = commands.add_parser("kernels", help="what would calculate on this machine, and why")
     choosing.add_argument("--json", action="store_true", help="the same, as JSON")
     add_run_arguments(running)
+    drawing = commands.add_parser("plate", help="draw a comparison plate again from its manifest")
+    drawing.add_argument("manifest", metavar="MANIFEST.json", type=Path)
+    drawing.add_argument(
+        "--sources", metavar="DIR", nargs="+", action="extend", default=[], type=Path,
+        help="where the pictures lie that it was made of, beside the manifest's folder",
+    )  # fmt: skip
+    drawing.add_argument(
+        "--fonts", metavar="DIR", type=Path, help="where the plate's own font lies, if it has one"
+    )
+    drawing.add_argument(
+        "--output", metavar="FILE.png", type=Path, help="default: MANIFEST.png, never overwritten"
+    )
     known, rest = parser.parse_known_args(arguments)
     if known.command == "test":
         if not IS_CLONE:
@@ -63,7 +75,7 @@ def main(arguments: list[str]) -> int:
     if known.command in ("run", "nodes"):
         return run_command(known)
     try:
-        return run_demo()
+        return run_plate(known) if known.command == "plate" else run_demo()
     except (OSError, RuntimeError, ValueError) as error:
         say(f"\n{error}")
         return 1
@@ -323,6 +335,28 @@ def run_kernels(options: argparse.Namespace) -> int:
     return command.kernels_command(found, report.table(found), options, say)
 
 
+def run_plate(options: argparse.Namespace) -> int:
+    """Draw a plate again; 0 where every byte is as it was."""
+    rebuild, encode = part("nodes.comparison.rebuild"), part("nodes.comparison.encode")
+    manifest = options.manifest
+    folders = [manifest.resolve().parent, *options.sources]
+    fonts = [options.fonts or manifest.resolve().parent]
+    text = manifest.read_text("utf-8")
+    made = rebuild.rebuild(text, folders, fonts=fonts, source=manifest.name)
+    for number, picture in enumerate(made.picture):
+        path = options.output or manifest.with_suffix(".png")
+        if number:
+            path = path.with_stem(f"{path.stem}_{number:02}")
+        with open(path, "xb") as file:
+            encode.write_picture(file, picture, "PNG 8-bit")
+        say(f"The plate: {path}" if number == 0 else f"Slide {number}: {path}")
+    if made.same:
+        say("Every byte is as it was.")
+        return 0
+    say("\n".join(["It is not the same to the byte.", *made.remarks]))
+    return 1
+
+
 def run_demo() -> int:
     """The shipped comparison on a real photo: original beside the same through a soft-focus lens."""
     started = time.monotonic()
@@ -343,7 +377,12 @@ def run_demo() -> int:
     watch = outcome.Watch(node=lambda _, title: say(f"  {title}"))
     made = host.run(prompt, folder / "output", workflow=workflow.saved, watch=watch)
     for path in made.files:
-        say(f"\nThe plate: {path}")
+        if path.with_suffix(".json").exists():  # the plate: previews have no manifest
+            say(f"\nThe plate: {path}")
+            say(
+                f"Draws it again, to the byte: python . plate {path.with_suffix('.json')} "
+                f"--sources {folder / 'input'} --output again.png"
+            )
     say(f"Made in {time.monotonic() - started:.1f} s. Drag it into ComfyUI to open its graph.")
     return 0
 

@@ -2,7 +2,10 @@
 
 - picture    what a picture must be, and its colours apart from its alpha
 - color      sRGB <-> linear light
-- resample   one separable pass from a box of the source to a panel, exact area coverage
+- resample   one pass from a box of the source, turned or not, to a panel: exact area coverage and others
+- register   how far one panel lies beside another
+- texture    bands of skin texture, as shares of the face's width
+- iris       how large an iris is
 - psf        a lens's pupil and wavefront -> its point spread function, by matrix DFT
 - convolve   a picture blurred by a PSF, in linear light; which backend does it, and why
 - strips     a picture of any size, in strips of rows, on any device

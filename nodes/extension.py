@@ -2,6 +2,7 @@
 
 from .comparison.node_compare import Compare
 from .comparison.node_compare_panel import ComparePanel
+from .comparison.node_save_plate import SavePlate
 from .framing.node_align import AlignFaces
 from .framing.node_crop import Crop
 from .framing.node_find_faces import FindFaces
@@ -27,6 +28,7 @@ NODES: list[type[io.ComfyNode]] = [
     MicroContrastMeter,
     ComparePanel,
     Compare,
+    SavePlate,
 ]
 
 

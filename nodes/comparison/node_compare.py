@@ -1,10 +1,19 @@
 """Compare, as ComfyUI sees it."""
 
-from ..host import io
+import json
+
+from ...kernels.resample import KERNELS
+from ..host import io, model_folders, pack_version, progress
+from ..typography import find_font
+from .captions import NOTHING, caption_of
+from .design import MOST_ZOOM, PLACES, POLICIES, Settings
 from .layout import FREE, LARGEST, PLATES, SMALLEST, plate_size
+from .locks import LOCKS, ROLLS
+from .manifest import write_manifest
+from .node_compare_panel import graph_in_file
 from .panels import MOST, gather
-from .plate import make_plate
-from .regions import PLATE_REGIONS
+from .plate import compare
+from .regions import CUSTOM, PLATE_REGIONS, regions_of
 
 
 class Compare(io.ComfyNode):
@@ -37,9 +46,9 @@ class Compare(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "region",
-                    options=list(PLATE_REGIONS),
+                    options=[*PLATE_REGIONS, CUSTOM],
                     default="eyes",
-                    tooltip="Left and right are the picture's.",
+                    tooltip="Left and right are the picture's. custom box: the bounding_box of each Compare Panel.",
                 ),
                 io.Combo.Input(
                     "plate", options=[*PLATES, FREE], default="4:5 1080x1350", tooltip="Size in px."
@@ -65,25 +74,188 @@ class Compare(io.ComfyNode):
                     "labels",
                     default="",
                     multiline=True,
-                    tooltip="A line for each panel. An empty line keeps the panel's own label.",
+                    tooltip="A line for each panel: name, or name | second line. An empty line keeps the panel's own.",
+                ),
+                # Optional, so that prompts saved before they existed still run.
+                io.Combo.Input(
+                    "policy",
+                    options=list(POLICIES),
+                    default=POLICIES[0],
+                    optional=True,
+                    tooltip="same region: the same part of every face. native: one whole zoom for all, true source pixels. "
+                    "levelled: all reduced to the pixels of the poorest first, so that resolution does not decide.",
+                ),
+                io.Int.Input(
+                    "native_zoom",
+                    default=0,
+                    min=0,
+                    max=MOST_ZOOM,
+                    optional=True,
+                    tooltip="Plate pixels per source pixel of the policy native; 0 takes what fits the region.",
+                ),
+                io.Combo.Input(
+                    "lock_scale",
+                    options=list(LOCKS),
+                    default=LOCKS[0],
+                    optional=True,
+                    tooltip="What is equally large in all panels: the distance between the eyes, the similarity of eyes, nose and "
+                    "mouth, or the iris, which is nearly the same in all adults.",
+                ),
+                io.Combo.Input(
+                    "roll",
+                    options=list(ROLLS),
+                    default=ROLLS[0],
+                    optional=True,
+                    tooltip="keep: the head's tilt stays. level: the eyes are brought level inside the one resample.",
+                ),
+                io.Combo.Input(
+                    "kernel",
+                    options=list(KERNELS),
+                    default=KERNELS[0],
+                    optional=True,
+                    tooltip="area is exact and sharpens nothing. mitchell and lanczos3 overshoot edges, and the plate says so.",
+                ),
+                io.Boolean.Input(
+                    "show_figures",
+                    default=False,
+                    optional=True,
+                    tooltip="Writes measured texture, flat skin and halos under each panel; the figures output has them always.",
+                ),
+                io.Boolean.Input(
+                    "blind",
+                    default=False,
+                    optional=True,
+                    tooltip="Letters instead of names, in an order that blind_seed draws; blind_key tells which is which.",
+                ),
+                io.Int.Input(
+                    "blind_seed",
+                    default=0,
+                    min=0,
+                    max=2**31 - 1,
+                    optional=True,
+                    tooltip="Of the order of a blind plate.",
+                ),
+                io.String.Input(
+                    "slides",
+                    default="",
+                    optional=True,
+                    placeholder="lips, left eye",
+                    tooltip="More regions, parted by commas: a carousel of one slide each, and one that tells the method.",
+                ),
+                io.Combo.Input(
+                    "label_place",
+                    options=list(PLACES),
+                    default=PLACES[0],
+                    optional=True,
+                    tooltip="below covers no pore. on the picture: larger panels, letters legible on any pixels.",
+                ),
+                io.Boolean.Input(
+                    "show_method",
+                    default=True,
+                    optional=True,
+                    tooltip="The line at the foot that tells how the panels were made. Hidden, the manifest says so.",
+                ),
+                io.String.Input(
+                    "font",
+                    default="",
+                    optional=True,
+                    placeholder="MyFont.ttf",
+                    tooltip="A font file in ComfyUI's models/fonts folder. What it lacks is drawn with others.",
+                ),
+                io.Boolean.Input(
+                    "auto_caption",
+                    default=True,
+                    optional=True,
+                    tooltip="Names bare pictures after the model that the graph names.",
                 ),
             ],
             outputs=[
-                io.Image.Output("plate"),
+                io.Image.Output(
+                    "plate", tooltip="The labelled plate; with slides a batch, the plate first."
+                ),
                 io.Image.Output("panels", tooltip="The panels alone, as a batch of equal size."),
                 io.String.Output(
                     "report", tooltip="Zoom and face size of every panel, and how it was sampled."
                 ),
+                io.Image.Output("blind_key", tooltip="Which letter is which entry."),
+                io.String.Output("figures", tooltip="What was measured of each panel, JSON."),
+                io.String.Output(
+                    "manifest",
+                    tooltip="For Save Plate. Rebuilds the plate byte for byte: python . plate FILE.json",
+                ),
+                io.Image.Output(
+                    "difference",
+                    tooltip="Each further panel against the first: colour difference, black 0 to yellow 20 (CIE76). "
+                    "Hatched where they do not show the same.",
+                ),
+                io.Custom("LOUPE_PANELS").Output(
+                    "sources",
+                    tooltip="For Save Plate, where pictures made in this graph shall be kept to draw the plate again.",
+                ),
             ],
+            hidden=[io.Hidden.prompt, io.Hidden.unique_id],
             has_intermediate_output=True,
         )
 
     @classmethod
     def execute(
-        cls, panels, region, plate, width, height, title, labels, faces=None
+        cls,
+        panels,
+        region,
+        plate,
+        width,
+        height,
+        title,
+        labels,
+        faces=None,
+        policy=POLICIES[0],
+        native_zoom=0,
+        lock_scale=LOCKS[0],
+        roll=ROLLS[0],
+        kernel=KERNELS[0],
+        show_figures=False,
+        blind=False,
+        blind_seed=0,
+        slides="",
+        label_place=PLACES[0],
+        show_method=True,
+        font="",
+        auto_caption=True,
     ) -> io.NodeOutput:
-        entries = gather(panels, faces, labels)
-        made = make_plate(entries, region, plate_size(plate, width, height), title)
+        settings = Settings(
+            region=region,
+            size=plate_size(plate, width, height),
+            title=title,
+            policy=policy,
+            native_zoom=native_zoom,
+            lock_scale=lock_scale,
+            roll=roll,
+            kernel=kernel,
+            show_figures=show_figures,
+            blind=blind,
+            blind_seed=blind_seed,
+            slides=regions_of(slides),
+            label_place=label_place,
+            show_method=show_method,
+            font=str(find_font(font, model_folders("fonts"))) if font.strip() else "",
+        )
+
+        def caption(socket):
+            if not (auto_caption and cls.hidden):
+                return NOTHING
+            prompt, own = cls.hidden.prompt, cls.hidden.unique_id
+            return caption_of(prompt, own, f"panels.{socket}", graph_in_file)
+
+        entries = gather(panels, faces, labels, caption)
+        made = compare(entries, settings, progress)
         return io.NodeOutput(
-            made.picture, made.panels, made.report, ui={"loupe_report": [made.report]}
+            made.picture,
+            made.panels,
+            made.report,
+            made.key,
+            json.dumps(made.figures, indent=1),
+            write_manifest(made, entries, settings, version=pack_version()),
+            made.difference,
+            entries,
+            ui={"loupe_report": [made.report]},
         )

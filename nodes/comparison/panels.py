@@ -2,18 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from math import hypot
 from typing import Any
 
 from torch import Tensor
 
 from ...kernels.picture import check_picture
-from ..framing.faces import Face, Faces
+from ..framing.faces import Box, Face, Faces, Point
 from ..framing.find import find_faces
+from ..framing.linked import MIN_IOD, boxes, landmark_faces, typed_eyes
 from ..labels import one_line
+from .captions import NOTHING, Caption
 
 FEWEST, MOST = 2, 16
+EYE_WIDTH = 0.48  # IOD from corner to corner of an eye: 30 of 63 mm in adults
+PUPILS = "both pupils"
+POINTS_ARE: dict[str, float] = {
+    PUPILS: 0.0,
+    "corners of the left eye": -0.5,
+    "corners of the right eye": 0.5,
+}
+"""What two typed points mark, and where on the face their middle lies, IOD from its own."""
 
 
 @dataclass(frozen=True)
@@ -22,19 +34,53 @@ class Panel:
 
     image: Tensor
     """(1, H, W, C), sRGB 0..1: the source itself, not a crop of it."""
-    face: Face
-    """In pixels of the source."""
+    face: Face | None
+    """In pixels of the source; None where only a box says what is shown."""
     label: str = ""
+    subline: str = ""
+    """A second, smaller line."""
+    box: Box | None = None
+    """For the region that is a box, pixels of the source."""
+    caption: Caption = NOTHING
+    """What the graph says that made it."""
 
 
-def panel_of(image: Any, label: str, faces: Faces | None) -> Panel:
-    """One picture as an entry; its largest face locks the region.
+def panel_of(
+    image: Any,
+    label: str,
+    faces: Faces | None,
+    *,
+    subline: str = "",
+    face_landmarks: Any = None,
+    bounding_box: Any = None,
+    points: str = "",
+    points_are: str = PUPILS,
+    caption: Caption = NOTHING,
+) -> Panel:
+    """One picture as an entry.
+
+    Its face is, in this order: the two typed ``points``, the first of ``face_landmarks``, the first
+    of ``faces``, none where there is a ``bounding_box``, else the one that is found in it.
+
+    Parameters
+    ----------
+    image : IMAGE of one picture
+    label, subline : str
+        Empty ones are filled from ``caption``.
+    faces : Faces, optional
+    face_landmarks : FACE_LANDMARKS, optional
+    bounding_box : BOUNDING_BOX, optional
+        What the custom region shows.
+    points : str
+        ``x,y x,y`` in pixels: for pictures too close for any detector.
+    points_are : a name of ``POINTS_ARE``
+    caption : Caption
 
     Raises
     ------
     ValueError
-        ``image`` is no picture or a batch of several, the faces were found in a picture of
-        another size, or there is no face.
+        ``image`` is no picture or a batch of several, faces or landmarks were found in a picture of
+        another size, there is no face, or the points are none.
     """
     check_picture(image)
     if image.shape[0] > 1:
@@ -42,10 +88,82 @@ def panel_of(image: Any, label: str, faces: Faces | None) -> Panel:
             f"image holds {image.shape[0]} pictures, a panel shows one. Link the batch to Compare itself, "
             "where each picture becomes a panel."
         )
-    return Panel(image, _faces_of(image, faces, "image")[0], label.strip())
+    size = (image.shape[2], image.shape[1])
+    box = None
+    if bounding_box is not None:
+        marked = boxes(bounding_box, size, 1)[0]
+        if not marked:
+            raise ValueError("bounding_box holds no box of this picture. Link a box, or unlink it.")
+        box = marked[0]
+    if points.strip():
+        face = marked_face(points, points_are, size)
+    elif face_landmarks is not None:
+        found = list(landmark_faces(face_landmarks, size, 1)[0][0])
+        if not found:
+            raise ValueError(
+                "face_landmarks holds no face of this picture. Unlink it, or type points."
+            )
+        face = found[0]
+    elif faces is None and box is not None:
+        face = None
+    else:
+        face = _faces_of(image, faces, "image")[0]
+    return Panel(
+        image, face, label.strip() or caption.name, subline.strip() or caption.detail, box, caption
+    )
 
 
-def gather(values: Mapping[str, Any], faces: Faces | None, labels: str) -> list[Panel]:
+def marked_face(points: str, points_are: str, size: tuple[int, int]) -> Face:
+    """The face of two typed points: both pupils, or the corners of one eye.
+
+    From one eye the distance between both is estimated, ``1 / EYE_WIDTH`` times the eye's width:
+    panels of one person that are all marked so are still at the same scale.
+
+    Raises
+    ------
+    ValueError
+        The text is not two points, they lie outside the picture, or too close together.
+    """
+    if points_are not in POINTS_ARE:
+        raise ValueError(f"points_are must be one of {', '.join(POINTS_ARE)}; got {points_are!r}")
+    if points_are == PUPILS:
+        return typed_eyes(points, size)
+    (x1, y1), (x2, y2) = _two_points(points, size)
+    middle, along = ((x1 + x2) / 2, (y1 + y2) / 2), ((x2 - x1) / EYE_WIDTH, (y2 - y1) / EYE_WIDTH)
+    here = POINTS_ARE[points_are]
+
+    def at(u: float) -> Point:
+        return (middle[0] + (u - here) * along[0], middle[1] + (u - here) * along[1])
+
+    return Face((at(-0.5), at(0.5)))
+
+
+def _two_points(text: str, size: tuple[int, int]) -> tuple[Point, Point]:
+    numbers = re.findall(r"[-+]?\d+(?:\.\d+)?", text)
+    if len(numbers) != 4 or re.sub(r"[-+.\d]+", "", text).strip(" ,;\t\n"):
+        raise ValueError(
+            f"points must be two points in pixels, like '233,245 313,243', got {text!r}. Empty looks for the face."
+        )
+    x1, y1, x2, y2 = map(float, numbers)
+    for x, y in ((x1, y1), (x2, y2)):
+        if not (0 <= x <= size[0] and 0 <= y <= size[1]):
+            raise ValueError(
+                f"points names {x:g},{y:g}, outside the picture of {size[0]}x{size[1]} px"
+            )
+    first, second = sorted([(x1, y1), (x2, y2)])
+    if hypot(x2 - x1, y2 - y1) < MIN_IOD:
+        raise ValueError(
+            f"points are {hypot(x2 - x1, y2 - y1):.1f} px apart, at least {MIN_IOD:g} are needed. Use a larger picture."
+        )
+    return first, second
+
+
+def gather(
+    values: Mapping[str, Any],
+    faces: Faces | None,
+    labels: str,
+    caption: Callable[[str], Caption] = lambda socket: NOTHING,
+) -> list[Panel]:
     """All entries in the order of their sockets; a batch gives one for each picture.
 
     Parameters
@@ -55,7 +173,10 @@ def gather(values: Mapping[str, Any], faces: Faces | None, labels: str) -> list[
         For the entries that are bare pictures: one frame for all of them, or one for each.
         None looks for a face in each.
     labels : str
-        A line for each entry; an empty or missing one keeps the entry's own label, or a letter.
+        A line for each entry; an empty or missing one keeps the entry's own label, its caption's
+        name, or a letter. What stands after a ``|`` is its second line.
+    caption : callable
+        From a socket to what the graph says that made its picture.
 
     Raises
     ------
@@ -80,12 +201,26 @@ def gather(values: Mapping[str, Any], faces: Faces | None, labels: str) -> list[
             continue
         mine = None if faces is None else _frames(faces, seen, len(value), bare)
         locks = _faces_of(value, mine, name)
-        entries += [Panel(value[index : index + 1], face) for index, face in enumerate(locks)]
+        made = caption(name)
+        entries += [
+            Panel(
+                value[index : index + 1],
+                face,
+                f"{made.name} {index + 1}" if made.name and len(locks) > 1 else made.name,
+                made.detail,
+                caption=made,
+            )
+            for index, face in enumerate(locks)
+        ]
         seen += len(value)
-    lines = [one_line(line) for line in labels.splitlines()] + [""] * len(entries)
+    lines = [line.partition("|") for line in labels.splitlines()] + [("", "", "")] * len(entries)
     return [
-        replace(entry, label=label or one_line(entry.label) or chr(ord("A") + index))
-        for index, (entry, label) in enumerate(zip(entries, lines, strict=False))
+        replace(
+            entry,
+            label=one_line(name) or one_line(entry.label) or chr(ord("A") + index),
+            subline=one_line(below) if bar else one_line(entry.subline),
+        )
+        for index, (entry, (name, bar, below)) in enumerate(zip(entries, lines, strict=False))
     ]
 
 

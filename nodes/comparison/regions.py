@@ -13,6 +13,9 @@ def _around(u: float, v: float, width: float, height: float) -> Region:
     return Region(u - width / 2, u + width / 2, v - height / 2, v + height / 2)
 
 
+CUSTOM = "custom box"
+"""A hand, an earring, a hem: what a box marks in each picture."""
+
 PLATE_REGIONS: dict[str, Region] = {
     "face": SHOTS["BCU big close-up"],
     "upper face": Region(-1.15, 1.15, -0.65, 0.9),
@@ -24,4 +27,18 @@ PLATE_REGIONS: dict[str, Region] = {
     "left cheek": _around(-0.68, 0.65, 0.5, 0.5),
     "right cheek": _around(0.68, 0.65, 0.5, 0.5),
     "hairline": _around(0.0, -1.05, 1.4, 0.9),
+    "jaw": _around(0.0, 1.55, 1.9, 0.9),
 }
+
+
+def regions_of(text: str) -> tuple[str, ...]:
+    """The regions that a text names, parted by commas or lines.
+
+    Raises ValueError where one is unknown.
+    """
+    named = [one.strip() for one in text.replace("\n", ",").split(",")]
+    known = (*PLATE_REGIONS, CUSTOM)
+    for one in named:
+        if one and one not in known:
+            raise ValueError(f"slides must name regions of {', '.join(known)}; got {one[:60]!r}")
+    return tuple(dict.fromkeys(filter(None, named)))

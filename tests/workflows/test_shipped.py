@@ -8,7 +8,9 @@ import pytest
 import torch
 from PIL import Image
 
+from portrait_loupe.nodes.comparison.rebuild import rebuild
 from portrait_loupe.nodes.extension import NODES
+from portrait_loupe.nodes.host import saving_into
 from portrait_loupe.nodes.host.standin.graph import check, run
 from portrait_loupe.nodes.host.standin.images import image_nodes, read_picture, save_pictures
 from portrait_loupe.nodes.host.workflow import ui_to_api
@@ -52,23 +54,48 @@ def test_it_has_a_thumbnail_that_the_template_browser_shows(path):
     assert path.with_suffix(".jpg").stat().st_size < 200_000
 
 
+def run_shipped(name, portraits, output):
+    """A workflow on the stand-in host: what its nodes of each type gave, by the names of their outputs."""
+    saved = json.loads((ROOT / f"workflows/{name}.json").read_text("utf-8"))
+    nodes = {**OURS, **image_nodes(portraits, output)}
+    prompt = ui_to_api(saved, nodes)
+    with saving_into(output):
+        results = run(prompt, nodes)
+    found = {}
+    for key, values in results.outputs.items():
+        schema = nodes[prompt[key]["class_type"]].define_schema()
+        names = [one.display_name or one.id for one in schema.outputs]
+        found.setdefault(schema.node_id, []).append(dict(zip(names, values, strict=False)))
+    return found
+
+
 def test_the_comparison_makes_its_plate(portraits, tmp_path):
-    saved = json.loads((ROOT / "workflows/extreme_close_up_comparison.json").read_text("utf-8"))
-    nodes = {**OURS, **image_nodes(portraits, tmp_path / "output")}
-    results = run(ui_to_api(saved, nodes), nodes)
-    (shown,) = [ui["images"] for ui in results.ui.values() if "images" in ui]
-    plate, _ = read_picture(Path(shown[0]["path"]))
-    (panels,) = [
-        out[1]
-        for out in results.outputs.values()
-        if len(out) == 3 and isinstance(out[1], torch.Tensor)
-    ]
-    original, soft = panels
+    made = run_shipped("extreme_close_up_comparison", portraits, tmp_path / "output")
+    (compare,), (save,) = made["LoupeCompare"], made["LoupeSavePlate"]
+    original, soft = compare["panels"]
     # the soft panel shows the same face, with less of its fine detail: neighbours differ less
-    assert plate.shape[0] == 1
+    assert compare["plate"].shape[0] == 1
     assert (original - soft).abs().mean() > 0.005
     assert soft.diff(dim=1).abs().mean() < 0.8 * original.diff(dim=1).abs().mean()
     assert abs(original.mean() - soft.mean()) < 0.02
+    plate, manifest, sources = (tmp_path / "output" / line for line in save["files"].splitlines())
+    pixels, _ = read_picture(plate)
+    assert torch.equal(pixels, (compare["plate"] * 255).round() / 255)
+    assert sources.exists()
+    assert rebuild(manifest.read_text("utf-8"), [plate.parent]).same
+
+
+def test_the_grid_makes_two_plates_of_four_panels(portraits, tmp_path):
+    made = run_shipped("model_grid", portraits, tmp_path / "output")
+    assert sorted(told["report"].split(",")[0] for told in made["LoupeCompare"]) == [
+        "left eye",
+        "lips",
+    ]
+    for compare in made["LoupeCompare"]:
+        assert len(compare["panels"]) == 4
+        assert len(json.loads(compare["figures"])) == 4
+    for save in made["LoupeSavePlate"]:
+        assert all((tmp_path / "output" / line).exists() for line in save["files"].splitlines())
 
 
 def test_the_lens_workflow_goes_from_soft_to_crisp_and_measures_it(portraits, tmp_path):

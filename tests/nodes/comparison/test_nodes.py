@@ -12,7 +12,7 @@ FACES = Faces((200, 240), ((Face(eyes=((70.0, 100.0), (130.0, 100.0))),),), "tes
 def test_pictures_and_panels_stand_side_by_side():
     image = torch.rand(1, 240, 200, 3)
     (panel,) = ComparePanel.execute(image, "Recraft V4", FACES).args
-    plate, panels, report = Compare.execute(
+    plate, panels, report, *_ = Compare.execute(
         {"panel0": panel, "panel1": image}, "eyes", "free", 900, 800, "Two takes", "", faces=FACES
     ).args
     assert plate.shape == (1, 800, 900, 3)

@@ -2,19 +2,9 @@ import pytest
 import torch
 from torch.testing import assert_close
 
-from portrait_loupe.nodes.comparison.layout import plan_plate
+from portrait_loupe.nodes.comparison.design import Settings, Shown, plan_design
 from portrait_loupe.nodes.comparison.panels import Panel
-from portrait_loupe.nodes.comparison.plate import (
-    AMBER,
-    GROUND,
-    INK,
-    QUIET,
-    Shown,
-    cut_panel,
-    figures,
-    make_plate,
-    warnings,
-)
+from portrait_loupe.nodes.comparison.plate import AMBER, GROUND, INK, QUIET, cut_panel, make_plate
 from portrait_loupe.nodes.comparison.regions import PLATE_REGIONS
 from portrait_loupe.nodes.framing.faces import Box, Face
 from portrait_loupe.nodes.framing.regions import SHOTS
@@ -28,6 +18,10 @@ def portrait(seed=0, width=400, height=500, iod=100.0, centre=(200.0, 200.0)):
     return Panel(image, Face(eyes=((x - iod / 2, y), (x + iod / 2, y))), f"seed {seed}")
 
 
+def designed(panels, region="eyes", size=SIZE, **settings):
+    return plan_design(panels, Settings(region, size, **settings)).slides[0]
+
+
 def test_equal_entries_give_panels_equal_to_the_byte():
     panels = make_plate([portrait()] * 4, "eyes", SIZE).panels
     assert all(torch.equal(panels[0], panel) for panel in panels[1:])
@@ -36,7 +30,7 @@ def test_equal_entries_give_panels_equal_to_the_byte():
 def test_the_panels_stand_on_the_plate_pixel_for_pixel():
     entries = [portrait(seed) for seed in range(3)]
     plate = make_plate(entries, "lips", SIZE)
-    layout = plan_plate(SIZE, 3, PLATE_REGIONS["lips"])
+    layout = plate.design.slides[0].layout
     for panel, (x, y) in zip(plate.panels, layout.origins, strict=True):
         shown = plate.picture[0, y : y + layout.panel[1], x : x + layout.panel[0]]
         assert torch.equal(shown, panel)
@@ -60,26 +54,31 @@ def test_the_same_face_at_another_size_and_place_gives_the_same_panel():
 
 
 def test_a_panel_shows_its_region_at_one_zoom():
-    region = PLATE_REGIONS["eyes"]
-    _, shown = cut_panel(portrait(), region, (608, 256))
-    assert shown.zoom == pytest.approx(608 / (1.9 * 100))
-    assert shown.box.height == pytest.approx(256 / shown.zoom)
+    slide = designed([portrait()] * 2)
+    shown, (width, height) = slide.panels[0], slide.layout.panel
+    assert shown.zoom == pytest.approx(width / (1.9 * 100))
+    assert shown.box.width == pytest.approx(190)
+    assert shown.box.height == pytest.approx(height / shown.zoom)
     assert shown.box.centre == pytest.approx((200, 195))
     assert shown.complete
 
 
 def test_at_a_whole_zoom_on_whole_pixels_a_panel_is_its_source():
-    entry = portrait(iod=100.0, centre=(200.0, 205.0))  # eyes: 190 x 80 px around (200, 200)
-    picture, _ = cut_panel(entry, PLATE_REGIONS["eyes"], (570, 240))
+    entry = portrait()
+    shown = Shown(0, "", "", Box(105, 160, 190, 80), 3.0)
+    picture = cut_panel(entry.image, shown, (570, 240))
     source = entry.image[0, 160:240, 105:295]
     assert_close(picture, source.repeat_interleave(3, 0).repeat_interleave(3, 1), atol=1e-6, rtol=0)
 
 
 def test_what_the_picture_does_not_show_is_hatched_and_said():
     entry = portrait(centre=(60.0, 200.0))
-    picture, shown = cut_panel(entry, PLATE_REGIONS["eyes"], (190, 80))
+    slide = designed([entry, entry])
+    shown, size = slide.panels[0], slide.layout.panel
     assert not shown.complete
-    beyond = picture[:, :30]
+    beyond = cut_panel(entry.image, shown, size)[
+        :, : int(0.17 * size[0])
+    ]  # the box begins at -35 px
     assert beyond.min() >= 0.31
     assert beyond.max() <= 0.39
     assert "hatched: beyond the picture" in make_plate([entry, entry], "eyes", SIZE).report
@@ -132,8 +131,9 @@ def test_the_plate_is_rgb_in_range_of_the_asked_size():
 )
 def test_no_label_leaves_its_band(label):
     entries = [Panel(entry.image, entry.face, label) for entry in (portrait(), portrait(1))]
-    layout = plan_plate(SIZE, 2, PLATE_REGIONS["left eye"])
-    plate = (make_plate(entries, "left eye", SIZE).picture[0] * 255).round()
+    made = make_plate(entries, "left eye", SIZE)
+    layout = made.design.slides[0].layout
+    plate = (made.picture[0] * 255).round()
     written = (plate - torch.tensor(GROUND)).abs().amax(-1) > 8
     (x0, y0), (w, h) = layout.origins[0], layout.panel
     gap = layout.origins[1][0] - x0 - w
@@ -160,17 +160,17 @@ def test_an_unknown_region_is_refused():
 
 
 def test_letters_that_the_font_lacks_are_named():
-    entries = [Panel(entry.image, entry.face, "\u9762 ok") for entry in (portrait(), portrait(1))]
-    report = make_plate(entries, "eyes", SIZE, "\u5bb6").report
-    assert "no letters for \u5bb6\u9762" in report
-    assert "no letters" not in make_plate([portrait()] * 2, "eyes", SIZE).report
+    unassigned = "\U000e1234"  # no font has it
+    entries = [
+        Panel(entry.image, entry.face, f"{unassigned} ok") for entry in (portrait(), portrait(1))
+    ]
+    assert f"letters for {unassigned}" in make_plate(entries, "eyes", SIZE).report
+    assert "letters for" not in make_plate([portrait()] * 2, "eyes", SIZE).report
 
 
 @pytest.mark.parametrize(("zoom", "warns"), [(3.99, False), (4.01, True)])
 def test_four_times_is_where_resolution_begins_to_show(zoom, warns):
-    shown = Shown(Box(0, 0, 10, 10), zoom, True)
-    assert bool(warnings(shown)) is warns
-    assert figures(portrait(), shown).endswith("\u25b2") is warns
+    assert bool(Shown(0, "", "", Box(0, 0, 10, 10), zoom).warnings) is warns
 
 
 def ink_rows(picture, x, y, width, height):
@@ -186,29 +186,27 @@ def test_one_long_name_does_not_make_the_others_small(size):
         Panel(entry.image, entry.face, label)
         for entry, label in zip(entries, ["H", "a name " * 30], strict=True)
     ]
-    layout = plan_plate(size, 2, PLATE_REGIONS["left eye"])
+    made = make_plate(entries, "left eye", size)
+    layout = made.design.slides[0].layout
     (x, y), (width, height) = layout.origins[0], layout.panel
-    rows = ink_rows(
-        make_plate(entries, "left eye", size).picture[0],
-        x,
-        y + height,
-        width,
-        round(1.6 * layout.text),
-    )
+    rows = ink_rows(made.picture[0], x, y + height, width, round(1.6 * layout.text))
     assert rows >= 0.7 * layout.text  # capitals of DejaVu Sans are 0.73 of the letter size
 
 
 def test_what_the_mark_means_stands_at_the_foot():
-    calm = make_plate([portrait(iod=200.0)] * 2, "eyes", SIZE).picture[0]
+    calm = make_plate([portrait(iod=200.0)] * 2, "eyes", SIZE)
     warned = make_plate([portrait(iod=20.0)] * 2, "eyes", SIZE).picture[0]
-    foot = SIZE[1] - plan_plate(SIZE, 2, PLATE_REGIONS["eyes"]).margin - 16
-    assert ink_rows(warned, 0, foot - 24, SIZE[0], 44) > ink_rows(calm, 0, foot - 24, SIZE[0], 44)
+    layout = calm.design.slides[0].layout
+    top = SIZE[1] - layout.margin - layout.foot
+    found = [ink_rows(one, 0, top, SIZE[0], layout.foot) for one in (warned, calm.picture[0])]
+    assert found[0] > found[1]
 
 
 def test_a_warning_is_written_in_amber():
-    plate = (make_plate([portrait(iod=20.0)] * 2, "eyes", SIZE).picture[0] * 255).round()
+    made = make_plate([portrait(iod=20.0)] * 2, "eyes", SIZE)
+    plate = (made.picture[0] * 255).round()
     calm = (make_plate([portrait(iod=200.0)] * 2, "eyes", SIZE).picture[0] * 255).round()
-    layout = plan_plate(SIZE, 2, PLATE_REGIONS["eyes"])
+    layout = made.design.slides[0].layout
     (x, y), (width, height) = layout.origins[0], layout.panel
 
     def amber(picture):
