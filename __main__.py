@@ -12,6 +12,7 @@ import importlib.metadata
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -379,10 +380,10 @@ def run_demo() -> int:
     for path in made.files:
         if path.with_suffix(".json").exists():  # the plate: previews have no manifest
             say(f"\nThe plate: {path}")
-            say(
-                f"Draws it again, to the byte: python . plate {path.with_suffix('.json')} "
-                f"--sources {folder / 'input'} --output again.png"
-            )
+            again = [path.with_suffix(".json"), "--sources", folder / "input"]
+            again += ["--output", "again.png"]
+            words = shlex.join(["python", ".", "plate", *map(str, again)])
+            say(f"Draws it again, to the byte: {words}")
     say(f"Made in {time.monotonic() - started:.1f} s. Drag it into ComfyUI to open its graph.")
     return 0
 

@@ -221,7 +221,8 @@ def _shown(value: dict[str, Any], layout: Layout) -> Shown:
         turn_deg=_number(value["turn_deg"]),
         reduced=None if reduced is None else _pair(reduced, 1, LARGEST),
         complete=bool(value["complete"]),
-        **lengths,
+        px_per_mm=lengths["px_per_mm"],
+        iris_px=lengths["iris_px"],
         bar_px=_whole(value["bar_px"], 0, max(layout.panel)),
         **{
             name: _text(value[name])

@@ -35,7 +35,7 @@ async () => {
 """
 # ids of output nodes, and whether each shows a picture that has pixels
 SHOWN = """
-() => app.graph._nodes.filter((node) => ['SaveImage', 'PreviewImage'].includes(node.type)).map((node) => {
+() => app.graph._nodes.filter((node) => ['SaveImage', 'PreviewImage', 'LoupeSavePlate'].includes(node.type)).map((node) => {
   const drawn = (node.imgs ?? []).map((image) => image.naturalWidth);
   const element = document.querySelector(`[data-node-id="${node.id}"]`);
   const elements = [...(element?.querySelectorAll('img') ?? [])].map((image) => image.naturalWidth);
@@ -202,7 +202,8 @@ def test_a_saved_plate_dropped_on_the_page_opens_its_graph(host, page, picture, 
     workflow = read_workflow(ROOT / "workflows/extreme_close_up_comparison.json")
     prompt = workflow.prompt(standin)
     place(prompt, pictures_for(prompt, [], standin, portraits / "x.json"), standin)
-    (plate,) = standin.run(prompt, portraits / "out", workflow=workflow.saved).files
+    files = standin.run(prompt, portraits / "out", workflow=workflow.saved).files
+    plate = next(file for file in files if file.parent.name == "loupe")
     page.evaluate(
         """
         async (content) => {

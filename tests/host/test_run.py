@@ -26,9 +26,12 @@ def test_a_running_server_is_asked_and_its_files_are_fetched(host, portraits):
     assert done.returncode == 0, done.stderr
     told = json.loads(done.stdout)
     assert told["host"] == f"ComfyUI {host.version} at {host.started.url}"
-    (file,) = told["files"]
-    assert Path(file).parent == portraits / "out"
-    assert Path(file).read_bytes().startswith(b"\x89PNG")
+    files = [Path(file) for file in told["files"]]
+    assert any(file.name.startswith("extreme_close_up_comparison") for file in files)
+    assert len(files) == 2  # the plate, and the preview of the difference
+    for file in files:
+        assert file.is_relative_to(portraits / "out")
+        assert file.read_bytes().startswith(b"\x89PNG")
     by_type = {node["type"]: node for node in told["nodes"].values()}
     assert "px between the eyes" in by_type["LoupeFindFaces"]["outputs"]["report"]
     assert json.loads(by_type["LoupeFindFaces"]["outputs"]["json"])
@@ -85,7 +88,7 @@ def test_a_checkout_is_started_for_the_run_and_left_as_it_was(checkout, portrait
     done = ask(portraits, "run", SHIPPED, COMFYUI_PATH=str(checkout))
     assert done.returncode == 0, done.stderr
     assert "on ComfyUI" in done.stdout
-    assert (portraits / "output" / "extreme_close_up_comparison_00001_.png").is_file()
+    assert list((portraits / "output").rglob("extreme_close_up_comparison_00001_.png"))
     assert listing(checkout) == before
 
 
