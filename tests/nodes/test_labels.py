@@ -1,8 +1,8 @@
 import pytest
 
-from portrait_loupe.nodes import labels, typography
+from portrait_loupe.nodes import labels
 from portrait_loupe.nodes.labels import fit, least_size, shorten, size_for, width_of
-from portrait_loupe.nodes.typography import clusters, one_line
+from portrait_loupe.nodes.typography import BOX, choice, clusters, draw, font, one_line
 
 LONG = "a model with a name that is much longer than any panel is wide, version 2"
 
@@ -46,8 +46,6 @@ def test_no_size_is_below_the_smallest():
     ],
 )
 def test_the_signs_of_the_field_have_letters(text):
-    from portrait_loupe.nodes.typography import font
-
     letters = font(24)
     missing = bytes(letters.getmask("\U0010ffff"))
     for sign in text.replace(" ", ""):
@@ -80,7 +78,7 @@ LABELS = {
 
 @pytest.fixture
 def no_system_fonts(monkeypatch):
-    monkeypatch.setattr(typography, "font_folders", lambda: ())
+    monkeypatch.setattr(choice, "font_folders", lambda: ())
 
 
 def holds(text, fitted, width):
@@ -168,7 +166,7 @@ def test_letters_are_kept_rather_than_words():
 
 def test_chinese_breaks_anywhere_but_not_before_a_full_stop(no_system_fonts):
     text = "\u6a21\u578b\u6bd4\u8f83\u3002\u6a21\u578b"
-    box = width_of(typography.BOX, 16)
+    box = width_of(BOX, 16)
     assert fit([text], int(4.5 * box), 16, 16).lines[0] == (text[:3], text[3:])
     assert fit([text], int(5.5 * box), 16, 16).lines[0] == (text[:5], text[5:])
 
@@ -194,9 +192,9 @@ def test_a_letter_is_never_cut_from_its_marks(no_system_fonts):
 def test_ten_thousand_letters_cost_hardly_more_than_a_hundred(monkeypatch):
     """Counted in letters measured, not in seconds."""
     measured = []
-    real = typography._pieces
+    real = draw._pieces
     monkeypatch.setattr(
-        typography, "_pieces", lambda text, *rest: measured.append(len(text)) or real(text, *rest)
+        draw, "_pieces", lambda text, *rest: measured.append(len(text)) or real(text, *rest)
     )
     monkeypatch.setattr(
         labels, "clusters", lambda text: measured.append(len(text)) or clusters(text)
@@ -222,7 +220,7 @@ def test_letters_are_read_in_a_phones_feed(plate, least):
 def test_a_font_of_the_users_is_measured(tmp_path):
     from fontTools.ttLib import TTFont
 
-    wide = TTFont(typography._dejavu(False))
+    wide = TTFont(font(20).path)
     wide["hmtx"]["a"] = (4096, 0)  # two letter sizes
     wide.save(tmp_path / "Wide.ttf")
     assert width_of("aaa", 20, user_font=tmp_path / "Wide.ttf") == pytest.approx(120, abs=3)
