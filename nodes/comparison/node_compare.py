@@ -3,17 +3,18 @@
 import json
 
 from ...kernels.resample import KERNELS
-from ..host import io, model_folders, pack_version, progress
+from ..host import io, model_folders, pack_version, progress, temp_folder
 from ..typography import find_font
 from .captions import NOTHING, caption_of
 from .design import MOST_ZOOM, PLACES, POLICIES, Settings
 from .layout import FREE, LARGEST, PLATES, SMALLEST, plate_size
-from .locks import LOCKS, ROLLS
+from .locks import LOCKS, ROLLS, lock
 from .manifest import write_manifest
 from .node_compare_panel import graph_in_file
 from .panels import MOST, gather
 from .plate import compare
 from .regions import CUSTOM, PLATE_REGIONS, regions_of
+from .viewer import UI_KEY, view_payload
 
 
 class Compare(io.ComfyNode):
@@ -248,14 +249,31 @@ class Compare(io.ComfyNode):
 
         entries = gather(panels, faces, labels, caption)
         made = compare(entries, settings, progress)
+        report, shown = made.report, {}
+        placed = [entries[index] for index in made.design.order]
+        payload, note = view_payload(
+            placed,
+            made.design.slides[0],
+            lock(placed, region, by=lock_scale, roll=roll),
+            [panel.label for panel in placed],
+            [None, *made.maps],
+            region,
+            blind,
+            temp_folder(),
+            progress=progress,
+        )
+        if payload:
+            shown[UI_KEY] = [payload]
+        if note:
+            report += f"\n{note}"
         return io.NodeOutput(
             made.picture,
             made.panels,
-            made.report,
+            report,
             made.key,
             json.dumps(made.figures, indent=1),
             write_manifest(made, entries, settings, version=pack_version()),
             made.difference,
             entries,
-            ui={"loupe_report": [made.report]},
+            ui={"loupe_report": [report], **shown},
         )

@@ -52,6 +52,8 @@ class Plate:
     """(1, H, W, 3), sRGB 0..1: which letter is which entry."""
     difference: Tensor
     """(N - 1, h, w, 3), sRGB 0..1: every further panel against the first."""
+    maps: tuple[Difference, ...]
+    """The same with what was measured."""
     report: str
     figures: tuple[dict[str, Any], ...]
     """Of each panel of the first slide, plain values."""
@@ -109,6 +111,7 @@ def compare(
         cut,
         key,
         torch.stack([one.picture for one in maps]),
+        tuple(maps),
         _report(design, settings, maps),
         figures,
         design,

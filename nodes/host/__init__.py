@@ -7,6 +7,7 @@
 - output_folder    where the user's results lie
 - save_folder      the same for a node that must save; save_target a free name there, and
                    saved_picture how the browser is told of it
+- temp_folder      where files lie that need not outlast the host
 - input_file       the file that a Load Image node names
 - pack_version     of Portrait Loupe
 - wants_metadata   whether the graph may be written into files
@@ -21,7 +22,7 @@ import os
 import re
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
 from importlib.util import find_spec
 from pathlib import Path
@@ -51,6 +52,7 @@ __all__ = [
     "save_target",
     "saved_picture",
     "saving_into",
+    "temp_folder",
     "wants_metadata",
 ]
 
@@ -174,6 +176,25 @@ def saved_picture(path: Path) -> dict[str, str]:
         "subfolder": "" if within == "." else within,
         "type": "output",
     }
+
+
+def temp_folder() -> Path | None:
+    """Where files lie that need not outlast the host; it is made where that is possible.
+
+    In ComfyUI its temp folder, which it empties when it starts and which the browser may read.
+    Without ComfyUI the folder that LOUPE_TEMP names, or None.
+    """
+    if IN_COMFYUI:
+        import folder_paths
+
+        folder = Path(folder_paths.get_temp_directory())
+    elif named := os.environ.get("LOUPE_TEMP"):
+        folder = Path(named)
+    else:
+        return None
+    with suppress(OSError):  # who writes there says why it cannot be done
+        folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 def wants_metadata() -> bool:

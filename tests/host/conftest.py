@@ -11,11 +11,13 @@ Each has another frontend where the checkout is one of those we support by name.
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -30,6 +32,10 @@ ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "artefacts"
 FRONTENDS = {"0.23.0": ("1.44.19",), "0.33.0": ("1.49.6", "1.58.1")}  # else the one it asks for
 FOLDERS = {"clone": "ComfyUI-Portrait-Loupe", "zip": "portrait.loupe-0.1"}
+OURS = re.compile("loupe", re.IGNORECASE)  # in the words, the address or the stack of an error
+TRANSLATION = re.compile(
+    r"404.*/docs/\w+/\w+\.md"
+)  # of a help page: asked for before the page itself
 BROKEN = "broken.on-purpose"  # shows that the search of the log finds what it looks for
 
 
@@ -114,6 +120,44 @@ def portraits(hopper, tmp_path) -> Path:
     for name in SAMPLES:
         picture.save(tmp_path / name)
     return tmp_path
+
+
+@pytest.fixture(params=["classic", "nodes2"])
+def page(request, host, browser, hopper):
+    """ComfyUI's page in one of its renderers; an error of ours on its console fails the test."""
+    for name in SAMPLES:
+        Image.fromarray((hopper[0] * 255).round().byte().numpy()).save(
+            host.started.base / "input" / name
+        )
+    setting = f"{host.started.url}/settings/Comfy.VueNodes.Enabled"
+    body = json.dumps(request.param == "nodes2").encode()
+    urllib.request.urlopen(urllib.request.Request(setting, body, method="POST"), timeout=30).close()
+    opened, errors = browser.new_page(viewport={"width": 1900, "height": 1000}), []
+    opened.on("console", lambda line: errors.append(told(line)) if line.type == "error" else None)
+    opened.on("pageerror", lambda error: errors.append(f"{error} {error.stack}"))
+    opened.goto(host.started.url)
+    opened.wait_for_function("() => window.app?.extensionManager && window.app?.canvas?.graph")
+    opened.wait_for_timeout(2500)  # its start-up goes on for a while
+    opened.renderer = request.param
+    yield opened
+    opened.close()
+    assert [error for error in errors if OURS.search(error) and not TRANSLATION.search(error)] == []
+
+
+def told(line) -> str:
+    """A line of the console with where it comes from."""
+    return f"{line.text} {line.location.get('url', '')}"
+
+
+@pytest.fixture
+def picture(page, host, request):
+    """Save what the page shows as an artefact."""
+
+    def save(name: str):
+        ARTEFACTS.mkdir(exist_ok=True)
+        page.screenshot(path=ARTEFACTS / f"{host.name}-{page.renderer}-{name}.png")
+
+    return save
 
 
 def tracked(*, shipped_only: bool) -> list[str]:

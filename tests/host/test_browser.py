@@ -5,21 +5,14 @@ Screenshots lie in ``artefacts/``; look at them.
 
 import json
 import re
-import urllib.request
 from pathlib import Path
 
 import pytest
 
-from portrait_loupe.nodes.host.runner import SAMPLES
 from portrait_loupe.nodes.host.workflow import ui_to_api
 
 ROOT = Path(__file__).resolve().parents[2]
-ARTEFACTS = ROOT / "artefacts"
 SHIPPED = sorted(ROOT.glob("workflows/*.json"))
-OURS = re.compile("loupe", re.IGNORECASE)  # in the words, the address or the stack of an error
-TRANSLATION = re.compile(
-    r"404.*/docs/\w+/\w+\.md"
-)  # of a help page: asked for before the page itself
 
 LOAD = "async ([graph, name]) => { await app.loadGraphData(graph, true, true, name); }"
 QUEUE = """
@@ -42,46 +35,6 @@ SHOWN = """
   return [...drawn, ...elements].some((width) => width > 0);
 })
 """
-
-
-@pytest.fixture(params=["classic", "nodes2"])
-def page(request, host, browser, hopper):
-    """ComfyUI's page in one of its renderers; an error of ours on its console fails the test."""
-    from PIL import Image
-
-    for name in SAMPLES:
-        Image.fromarray((hopper[0] * 255).round().byte().numpy()).save(
-            host.started.base / "input" / name
-        )
-    setting = f"{host.started.url}/settings/Comfy.VueNodes.Enabled"
-    body = json.dumps(request.param == "nodes2").encode()
-    urllib.request.urlopen(urllib.request.Request(setting, body, method="POST"), timeout=30).close()
-    opened, errors = browser.new_page(viewport={"width": 1900, "height": 1000}), []
-    opened.on("console", lambda line: errors.append(told(line)) if line.type == "error" else None)
-    opened.on("pageerror", lambda error: errors.append(f"{error} {error.stack}"))
-    opened.goto(host.started.url)
-    opened.wait_for_function("() => window.app?.extensionManager && window.app?.canvas?.graph")
-    opened.wait_for_timeout(2500)  # its start-up goes on for a while
-    opened.renderer = request.param
-    yield opened
-    opened.close()
-    assert [error for error in errors if OURS.search(error) and not TRANSLATION.search(error)] == []
-
-
-def told(line) -> str:
-    """A line of the console with where it comes from."""
-    return f"{line.text} {line.location.get('url', '')}"
-
-
-@pytest.fixture
-def picture(page, host, request):
-    """Save what the page shows as an artefact."""
-
-    def save(name: str):
-        ARTEFACTS.mkdir(exist_ok=True)
-        page.screenshot(path=ARTEFACTS / f"{host.name}-{page.renderer}-{name}.png")
-
-    return save
 
 
 def missing(page) -> list[str]:

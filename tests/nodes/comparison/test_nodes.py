@@ -37,3 +37,26 @@ def test_a_preset_plate_has_its_own_size():
         {"panel0": image}, "face", "16:9 1920x1080", 900, 800, "", "", faces=FACES
     ).args
     assert plate.shape == (1, 1080, 1920, 3)
+
+
+def test_the_viewer_is_told_what_stands_on_the_plate(tmp_path, monkeypatch):
+    from portrait_loupe.nodes import host
+
+    if host.IN_COMFYUI:
+        import folder_paths
+
+        monkeypatch.setattr(folder_paths, "temp_directory", str(tmp_path))
+    monkeypatch.setenv("LOUPE_TEMP", str(tmp_path))
+    panels = [
+        ComparePanel.execute(torch.rand(1, 240, 200, 3), name, FACES).args[0] for name in "xyz"
+    ]
+    made = Compare.execute(
+        {f"panel{index}": panel for index, panel in enumerate(panels)},
+        "eyes", "free", 900, 800, "", "", blind=True, blind_seed=2,
+    )  # fmt: skip
+    (payload,) = made.ui["loupe_compare"]
+    assert [panel["label"] for panel in payload["panels"]] == ["A", "B", "C"]
+    assert sorted(panel["name"] for panel in payload["panels"]) == ["x", "y", "z"]
+    assert payload["registered"][0] is None
+    assert all(one["reason"] for one in payload["registered"][1:])
+    assert len(list((tmp_path / "loupe").glob("*.png"))) == 3
