@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from math import hypot
 from typing import Any
 
 from torch import Tensor
@@ -13,7 +11,7 @@ from torch import Tensor
 from ...kernels.picture import check_picture
 from ..framing.faces import Box, Face, Faces, Point
 from ..framing.find import find_faces
-from ..framing.linked import MIN_IOD, boxes, landmark_faces, typed_eyes
+from ..framing.linked import boxes, landmark_faces, typed_points
 from ..labels import one_line
 from .captions import NOTHING, Caption
 
@@ -127,8 +125,8 @@ def marked_face(points: str, points_are: str, size: tuple[int, int]) -> Face:
     if points_are not in POINTS_ARE:
         raise ValueError(f"points_are must be one of {', '.join(POINTS_ARE)}; got {points_are!r}")
     if points_are == PUPILS:
-        return typed_eyes(points, size)
-    (x1, y1), (x2, y2) = _two_points(points, size)
+        return Face(typed_points(points, size, "points"))
+    (x1, y1), (x2, y2) = typed_points(points, size, "points")
     middle, along = ((x1 + x2) / 2, (y1 + y2) / 2), ((x2 - x1) / EYE_WIDTH, (y2 - y1) / EYE_WIDTH)
     here = POINTS_ARE[points_are]
 
@@ -136,26 +134,6 @@ def marked_face(points: str, points_are: str, size: tuple[int, int]) -> Face:
         return (middle[0] + (u - here) * along[0], middle[1] + (u - here) * along[1])
 
     return Face((at(-0.5), at(0.5)))
-
-
-def _two_points(text: str, size: tuple[int, int]) -> tuple[Point, Point]:
-    numbers = re.findall(r"[-+]?\d+(?:\.\d+)?", text)
-    if len(numbers) != 4 or re.sub(r"[-+.\d]+", "", text).strip(" ,;\t\n"):
-        raise ValueError(
-            f"points must be two points in pixels, like '233,245 313,243', got {text!r}. Empty looks for the face."
-        )
-    x1, y1, x2, y2 = map(float, numbers)
-    for x, y in ((x1, y1), (x2, y2)):
-        if not (0 <= x <= size[0] and 0 <= y <= size[1]):
-            raise ValueError(
-                f"points names {x:g},{y:g}, outside the picture of {size[0]}x{size[1]} px"
-            )
-    first, second = sorted([(x1, y1), (x2, y2)])
-    if hypot(x2 - x1, y2 - y1) < MIN_IOD:
-        raise ValueError(
-            f"points are {hypot(x2 - x1, y2 - y1):.1f} px apart, at least {MIN_IOD:g} are needed. Use a larger picture."
-        )
-    return first, second
 
 
 def gather(

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from .faces import Box, Face
+from .faces import Box, Face, Point
 
 MIN_IOD = 4.0  # px: closer eyes leave nothing to frame or compare
 MIN_BOX = 10.0  # px: the oval of a face is 2.29 times as wide as the distance between its eyes
@@ -27,7 +27,12 @@ _TWO_POINTS = re.compile(
 
 
 def typed_eyes(text: str, image_size: tuple[int, int]) -> Face:
-    """Two pupil centres typed as ``x,y x,y``, in pixels of the picture.
+    """Two pupil centres typed as ``x,y x,y``, in pixels of the picture. Raises as :func:`typed_points`."""
+    return Face(typed_points(text, image_size, "eyes"))
+
+
+def typed_points(text: str, image_size: tuple[int, int], name: str) -> tuple[Point, Point]:
+    """Two points typed as ``x,y x,y``, in pixels of the picture, the left one first.
 
     Raises
     ------
@@ -38,7 +43,7 @@ def typed_eyes(text: str, image_size: tuple[int, int]) -> Face:
     match = _TWO_POINTS.fullmatch(text)
     if not match:
         raise ValueError(
-            f"eyes must be two points in pixels, like '233,245 313,243', got {text!r}. "
+            f"{name} must be two points in pixels, like '233,245 313,243', got {text[:200]!r}. "
             "Empty lets the detector look."
         )
     x1, y1, x2, y2 = map(float, match.groups())
@@ -46,15 +51,15 @@ def typed_eyes(text: str, image_size: tuple[int, int]) -> Face:
     for x, y in ((x1, y1), (x2, y2)):
         if not (0 <= x <= width and 0 <= y <= height):
             raise ValueError(
-                f"eyes names the point {x:g},{y:g}, outside the picture of {width}x{height} px"
+                f"{name} names the point {x:g},{y:g}, outside the picture of {width}x{height} px"
             )
     first, second = sorted([(x1, y1), (x2, y2)])
     if hypot(x2 - x1, y2 - y1) < MIN_IOD:
         raise ValueError(
-            f"eyes names two points {hypot(x2 - x1, y2 - y1):.1f} px apart, at least {MIN_IOD:g} are needed. "
+            f"{name} names two points {hypot(x2 - x1, y2 - y1):.1f} px apart, at least {MIN_IOD:g} are needed. "
             "Correct them, or use a larger picture."
         )
-    return Face((first, second))
+    return first, second
 
 
 Meshes = dict[Face, Any]

@@ -404,9 +404,8 @@ def test_a_divider_parts_two_panels(page, host):
 
 
 def test_space_shows_the_other_panel_while_it_is_held(page, host):
-    page.show(*[host.panel(c, host.picture(plain(c))) for c in [(250, 0, 0), (0, 0, 250)]])
-    page.choose("Mode", "flicker")
-    page.button("Flicker by itself").click()  # stops it
+    panels = [host.panel(c, host.picture(plain(c))) for c in [(250, 0, 0), (0, 0, 250)]]
+    page.show(*panels, view={"mode": "flicker"})
     page.click(100, 100)
     colors = [page.pixels(300, 100, 1, 1)[0, 0].tolist()]
     assert len(host.asked) == 2  # the other one is there already

@@ -149,6 +149,38 @@ def told(line) -> str:
     return f"{line.text} {line.location.get('url', '')}"
 
 
+QUEUE = """
+async () => {
+  const done = new Promise((resolve) => {
+    app.api.addEventListener('execution_success', () => resolve('success'), { once: true });
+    app.api.addEventListener('execution_error', (event) => resolve(event.detail.exception_message), { once: true });
+    setTimeout(() => resolve('nothing for two minutes'), 120000);
+  });
+  await app.queuePrompt(0, 1);
+  return await done;
+}
+"""
+
+
+@pytest.fixture
+def opens(page):
+    """Load a workflow into the page."""
+
+    def load(graph, name: str) -> None:
+        page.evaluate(
+            "async ([graph, name]) => { await app.loadGraphData(graph, true, true, name); }",
+            [graph, name],
+        )
+
+    return load
+
+
+@pytest.fixture
+def queue(page):
+    """Run what is on the canvas: 'success', or the words of the node that failed."""
+    return lambda: page.evaluate(QUEUE)
+
+
 @pytest.fixture
 def picture(page, host, request):
     """Save what the page shows as an artefact."""

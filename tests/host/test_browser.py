@@ -14,18 +14,6 @@ from portrait_loupe.nodes.host.workflow import ui_to_api
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted(ROOT.glob("workflows/*.json"))
 
-LOAD = "async ([graph, name]) => { await app.loadGraphData(graph, true, true, name); }"
-QUEUE = """
-async () => {
-  const done = new Promise((resolve) => {
-    app.api.addEventListener('execution_success', () => resolve('success'), { once: true });
-    app.api.addEventListener('execution_error', (event) => resolve(event.detail.exception_message), { once: true });
-    setTimeout(() => resolve('nothing for two minutes'), 120000);
-  });
-  await app.queuePrompt(0, 1);
-  return await done;
-}
-"""
 # ids of output nodes, and whether each shows a picture that has pixels
 SHOWN = """
 () => app.graph._nodes.filter((node) => ['SaveImage', 'PreviewImage', 'LoupeSavePlate'].includes(node.type)).map((node) => {
@@ -45,7 +33,9 @@ def missing(page) -> list[str]:
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_it_opens_from_the_template_dialog_runs_and_shows_its_pictures(host, page, picture, path):
+def test_it_opens_from_the_template_dialog_runs_and_shows_its_pictures(
+    host, page, picture, queue, path
+):
     page.evaluate("() => app.extensionManager.command.execute('Comfy.BrowseTemplates')")
     dialog = page.get_by_role("dialog")
     dialog.get_by_text(host.folder).first.click()
@@ -59,7 +49,7 @@ def test_it_opens_from_the_template_dialog_runs_and_shows_its_pictures(host, pag
     page.wait_for_timeout(1000)
     assert sorted(page.evaluate("() => app.graph._nodes.map((node) => String(node.id))")) == wanted
     assert missing(page) == []
-    assert page.evaluate(QUEUE) == "success"
+    assert queue() == "success"
     page.wait_for_timeout(1500)
     page.keyboard.press(".")  # fit the graph into the view
     page.wait_for_timeout(1000)
@@ -72,9 +62,9 @@ def test_it_opens_from_the_template_dialog_runs_and_shows_its_pictures(host, pag
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_our_converter_asks_for_what_the_page_asks_for(host, page, path):
+def test_our_converter_asks_for_what_the_page_asks_for(host, page, opens, path):
     saved = json.loads(path.read_text("utf-8"))
-    page.evaluate(LOAD, [saved, path.stem])
+    opens(saved, path.stem)
     assert page.evaluate(PROMPT_BARE) == ui_to_api(saved, host.server.nodes)
 
 
@@ -171,7 +161,7 @@ def test_a_saved_plate_dropped_on_the_page_opens_its_graph(host, page, picture, 
     assert missing(page) == []
 
 
-def test_what_a_node_refuses_is_shown_in_its_own_words(host, page, picture):
+def test_what_a_node_refuses_is_shown_in_its_own_words(host, page, queue, picture):
     prompt = {
         "1": {"class_type": "EmptyImage", "inputs": {"width": 256, "height": 256, "batch_size": 1, "color": 8421504}},
         "2": {"class_type": "LoupeFindFaces", "inputs": {"image": ["1", 0], "backend": "auto", "eyes": ""}},
@@ -179,7 +169,7 @@ def test_what_a_node_refuses_is_shown_in_its_own_words(host, page, picture):
     }  # fmt: skip
     page.evaluate("async (prompt) => { await app.loadApiJson(prompt, 'refused'); }", prompt)
     page.wait_for_timeout(1000)
-    words = page.evaluate(QUEUE)
+    words = queue()
     page.wait_for_timeout(1000)
     picture("refused")
     assert "eyes" in words  # the way out that the node names

@@ -7,18 +7,6 @@ import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 WORKFLOW = json.loads((ROOT / "workflows/extreme_close_up_comparison.json").read_text("utf-8"))
-LOAD = "async ([graph, name]) => { await app.loadGraphData(graph, true, true, name); }"
-QUEUE = """
-async () => {
-  const done = new Promise((resolve) => {
-    app.api.addEventListener('execution_success', () => resolve('success'), { once: true });
-    app.api.addEventListener('execution_error', (event) => resolve(event.detail.exception_message), { once: true });
-    setTimeout(() => resolve('nothing for two minutes'), 120000);
-  });
-  await app.queuePrompt(0, 1);
-  return await done;
-}
-"""
 STATE = """
 () => {
   const node = app.graph._nodes.find((node) => node.type === 'LoupeCompare');
@@ -50,13 +38,13 @@ CENTRE_ON = """
 
 
 @pytest.fixture
-def compared(page):
+def compared(page, opens, queue):
     """The shipped comparison, run, with its comparer in view; and the requests that it made."""
     asked = []
     page.on("request", lambda request: asked.append(request.url))
-    page.evaluate(LOAD, [WORKFLOW, "comparer"])
+    opens(WORKFLOW, "comparer")
     page.wait_for_timeout(1000)
-    assert page.evaluate(QUEUE) == "success"
+    assert queue() == "success"
     page.evaluate(CENTRE_ON)
     page.wait_for_function(f"() => ({COLOURS})() > 500", timeout=20000)
     page.wait_for_timeout(500)
