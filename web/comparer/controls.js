@@ -96,7 +96,7 @@ export function createControls(document, act) {
   const modeLabel = make(document, "label", {}, make(document, "span", { class: "wide", text: "Mode" }), mode);
   const right = make(document, "span", { class: "right" }, save, full, help);
   const bar = make(document, "div", { class: "bar", role: "toolbar", "aria-label": "Comparer" });
-  bar.append(lockLabel, modeLabel, first, second, play, fit, ratioSet, reveal, right);
+  bar.append(lockLabel, modeLabel, play, reveal, first, second, fit, ratioSet, right);
 
   const rows = KEYS.flatMap(([key, text]) => [make(document, "dt", { text: key }), make(document, "dd", { text })]);
   const keys = make(document, "div", { class: "help", role: "region", "aria-label": "Keys", tabindex: 0, hidden: "" }, make(document, "dl", {}, ...rows));

@@ -547,7 +547,8 @@ class Viewer {
       subline: panel.subline,
       ratio,
       pxPerMm: panel.px_per_mm,
-      ruler: rulerOf(panel.px_per_mm && (panel.px_per_mm * ratio) / this.stage.device, payload.mm_measured, narrow ? 32 : Math.min(90, rect.w * 0.3)),
+      // where there is little room the label goes first
+      ruler: rect.w < NARROW ? null : rulerOf(panel.px_per_mm && (panel.px_per_mm * ratio) / this.stage.device, payload.mm_measured, Math.min(90, rect.w * 0.3)),
       note: levelled ? "reduced to the poorest" : ratio < 0.999999 ? "reduced view" : "",
       narrow,
     };

@@ -18,7 +18,7 @@ const CSS = `
 .${NAME} [hidden] { display: none !important; }
 .${NAME} .bar { flex: none; display: flex; align-items: center; gap: 4px; height: 32px; padding: 0 6px; background: #1d2024; overflow: auto hidden; scrollbar-width: none; }
 .${NAME} .bar > * { flex: none; }
-.${NAME} .bar .right { position: sticky; right: 0; display: flex; gap: 4px; margin-left: auto; padding-left: 4px; background: #1d2024; }
+.${NAME} .bar .right { position: sticky; right: 0; display: flex; gap: 4px; margin-left: auto; padding-left: 4px; background: #1d2024; box-shadow: 6px 0 #1d2024; }
 .${NAME} .bar .set { display: flex; }
 .${NAME} .bar .set > button { border-radius: 0; border-right-width: 0; }
 .${NAME} .bar .set > button:first-child { border-radius: 4px 0 0 4px; }
@@ -64,8 +64,9 @@ const CSS = `
 .${NAME} .help dd { margin: 0; color: #d3d7dd; }
 .${NAME} .told { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 .${NAME}.small .wide { display: none; }
-.${NAME}.small select { max-width: 82px; }
+.${NAME}.small select { max-width: 72px; }
 .${NAME}.small button { padding: 0 5px; min-width: 24px; }
+.${NAME}.small .bar .set > button:first-child { border-radius: 4px; border-right-width: 1px; }
 .${NAME}.small .bar { gap: 3px; padding: 0 4px; }
 .${NAME}-away { position: absolute; inset: 0; display: flex; align-items: center; justify-content: center; border-radius: 6px; color: ${SOFT_INK}; background: ${STAGE}; font: 12px/16px ${FONT}; }
 dialog.${NAME}-full { position: fixed; inset: 0; width: 100vw; height: 100vh; width: 100dvw; height: 100dvh; max-width: none; max-height: none; margin: 0; padding: 0; border: 0; background: ${STAGE}; overflow: hidden; }
