@@ -25,14 +25,29 @@ FLAGS = [
     "--disable-quic", "--disable-background-networking", "--disable-component-update", "--disable-sync",
 ]  # fmt: skip
 
+IN_COMFYUI = importlib.util.find_spec("comfy_api") is not None  # its classes stand in for ours
+
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # Triton kernels run on the CPU, slowly
+    if IN_COMFYUI:
+        from comfy.cli_args import args
+
+        args.cpu = True  # as --cpu, without which it looks for a GPU
 
 
 def pytest_addoption(parser):
     parser.addoption(
         "--write-schemas", action="store_true", help="write tests/nodes/schemas.json anew"
     )
+
+
+@pytest.fixture(autouse=IN_COMFYUI)
+def own_folders(tmp_path, monkeypatch):
+    """Nothing that a test saves lands in the checkout."""
+    import folder_paths
+
+    for kind in ("output", "temp"):
+        monkeypatch.setattr(folder_paths, f"{kind}_directory", str(tmp_path / kind))
 
 
 @pytest.fixture
