@@ -157,7 +157,8 @@ def plan_design(panels: Sequence[Panel], settings: Settings) -> Design:
     -------
     Design
         The first slide is the plate of ``settings.region``; with ``settings.slides`` one for each
-        further region, one that tells the method and, of a blind comparison, the key follow.
+        further region, one that tells the method (unless it is hidden) and, of a blind comparison,
+        the key follow.
 
     Raises
     ------
@@ -173,9 +174,11 @@ def plan_design(panels: Sequence[Panel], settings: Settings) -> Design:
         slides.append(_plan_slide(placed, tuple(order), region, settings, name))
     key = _key(placed, settings, "key")
     if len(regions) > 1:
-        slides.append(_method_slide(slides, settings, "method"))
+        if settings.show_method:
+            slides.append(_method_slide(slides, settings, "method"))
         if settings.blind:
             slides.append(key)
+    advice = _advice(slides)
     return Design(
         settings.kernel,
         settings.label_place,
@@ -184,7 +187,7 @@ def plan_design(panels: Sequence[Panel], settings: Settings) -> Design:
         tuple(slides),
         key,
         tuple(order),
-        tuple(dict.fromkeys([_advice(slides, settings)])) if _advice(slides, settings) else (),
+        (advice,) if advice else (),
     )
 
 
@@ -202,7 +205,7 @@ def _plan_slide(
 ) -> Slide:
     locks = lock(panels, region, by=settings.lock_scale, roll=settings.roll)
     aspect = locks.shape
-    method = _method(panels, locks, settings)
+    method = _method(panels, locks, settings, round(aspect.width * _least(locks)))
     labels = [
         (NAMES[place], "")
         if settings.blind
@@ -218,7 +221,9 @@ def _plan_slide(
         for panel, place, entry, label in zip(panels, order, locks.entries, labels, strict=True)
     ]
     if settings.policy == LEVELLED:
-        shown = _levelled(shown, locks, layout)
+        width = _reduced_width(locks, layout)
+        shown = _levelled(shown, width, layout)
+        method = _method(panels, locks, settings, width)  # a small panel needs fewer pixels still
     shown = _with_bars(shown, panels, locks, layout)
     title = settings.title.strip() or region.upper()
     if settings.slides and region != settings.region:
@@ -366,10 +371,18 @@ def _touches(box: Box, turn_deg: float, size: tuple[int, int]) -> bool:
     return min(xs) < size[0] and max(xs) > 0 and min(ys) < size[1] and max(ys) > 0
 
 
-def _levelled(shown: Sequence[Shown], locks: Lock, layout: Layout) -> list[Shown]:
-    """All reduced to the pixels that the poorest has, then enlarged alike."""
-    least = min(entry.unit for entry in locks.entries)
-    width = max(1, round(min(locks.shape.width * least, layout.panel[0])))
+def _least(locks: Lock) -> float:
+    """Pixels that the poorest picture has for a unit."""
+    return min(entry.unit for entry in locks.entries)
+
+
+def _reduced_width(locks: Lock, layout: Layout) -> int:
+    """Pixels across the region that levelled panels are reduced to: the poorest's, or the panel's own."""
+    return max(1, round(min(locks.shape.width * _least(locks), layout.panel[0])))
+
+
+def _levelled(shown: Sequence[Shown], width: int, layout: Layout) -> list[Shown]:
+    """All reduced to so many pixels across, then enlarged alike."""
     height = max(1, round(width * layout.panel[1] / layout.panel[0]))
     zoom = layout.panel[0] / width
     return [
@@ -410,7 +423,7 @@ def _figure(value: float) -> str:
     return f"{value:.1f}" if value < 100 else f"{value:.0f}"
 
 
-def _method(panels: Sequence[Panel], locks: Lock, settings: Settings) -> str:
+def _method(panels: Sequence[Panel], locks: Lock, settings: Settings, reduced_px: int) -> str:
     """What was done, from the settings: nobody can write it otherwise."""
     overshoot = max(OVERSHOOT[settings.kernel])
     if settings.kernel == "area":
@@ -420,10 +433,7 @@ def _method(panels: Sequence[Panel], locks: Lock, settings: Settings) -> str:
     else:
         how = f"{settings.kernel} in linear light, one pass, unsharpened."
     if settings.policy == LEVELLED:
-        least = min(entry.unit for entry in locks.entries)
-        how = f"All reduced to {least:.0f} px between the eyes first. " + how.replace(
-            ", one pass", ""
-        )
+        how = f"All reduced to {reduced_px} px across first. " + how.replace(", one pass", "")
     elif settings.policy == NATIVE:
         how = "Native pixels, one zoom for all. " + how
     roll = "roll levelled" if settings.roll == "level" else "roll kept"
@@ -461,7 +471,7 @@ def _blank(size: tuple[int, int]) -> Layout:
     return Layout(size, (0, 0), (), margin, text, 0, round(3.0 * text), 0, *covered(size))
 
 
-def _advice(slides: Sequence[Slide], settings: Settings) -> str:
+def _advice(slides: Sequence[Slide]) -> str:
     cover = slides[0]
     if len(cover.panels) > 2 and cover.layout.panel[0] < LEAST_PANEL:
         return (

@@ -66,9 +66,23 @@ def test_levelled_panels_hold_no_more_than_the_poorest():
     slide = cover([entry(30), entry(120)], policy="levelled")
     assert len({one.reduced for one in slide.panels}) == 1
     assert slide.panels[0].reduced[0] == round(1.9 * 30)
-    assert "All reduced to 30 px between the eyes first" in slide.method
+    assert "All reduced to 57 px across first" in slide.method
     assert "one pass" not in slide.method
     assert slide.panels[0].px_per_mm == pytest.approx(slide.panels[1].px_per_mm, rel=0.02)
+
+
+def test_panels_smaller_than_the_poorest_source_are_said_to_be_reduced_to_their_own_pixels():
+    slide = cover([entry(300), entry(320)] * 4, "face", policy="levelled")
+    width = slide.layout.panel[0]
+    assert width < 2.9 * 300
+    assert slide.panels[0].reduced[0] == width
+    assert f"All reduced to {width} px across first" in slide.method
+
+
+def test_a_hidden_method_has_no_slide_either():
+    panels = [entry(), entry(seed=1)]
+    settings = Settings("eyes", SIZE, slides=("lips",), show_method=False)
+    assert [slide.name for slide in plan_design(panels, settings).slides] == ["cover", "lips"]
 
 
 def test_levelled_panels_are_flat_within_a_reduced_pixel():
