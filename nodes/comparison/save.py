@@ -254,6 +254,7 @@ _PRIVATE = frozenset(  # words of keys
 _SOURCES = frozenset(
     {"source", "sources"}
 )  # by name; as numbers, sizes and boxes they tell nothing
+_KEY_OF_BLIND = frozenset({"sources", "design", "blind"})
 _HASHES = frozenset({"hash", "sha", "sha1", "sha256", "md5"})
 _A_FILE = re.compile(  # a path, an address, or a name with the ending of a picture, model or font
     r"(^|[\s\"'(=])([a-z]:[\\/]|/[^\s/]+/|~/|\.{1,2}[\\/]|\\\\)|://|^data:|"
@@ -271,7 +272,11 @@ def cleaned(manifest: Mapping[str, Any]) -> dict[str, Any]:
     too, hashes except that of the plate itself, and every text that reads like a path, an address or
     a file name. Of other texts the number of a seed goes.
     """
-    return {**_cleaned(manifest), "share_clean": True}
+    kept = _cleaned(manifest)
+    if manifest.get("blind"):  # what tells whose is whose
+        kept = {key: value for key, value in kept.items() if key not in _KEY_OF_BLIND}
+        kept["blind"] = True
+    return {**kept, "share_clean": True}
 
 
 def _cleaned(value: Any) -> Any:

@@ -21,6 +21,7 @@ from portrait_loupe.nodes.comparison.manifest import (
 from portrait_loupe.nodes.comparison.panels import Panel
 from portrait_loupe.nodes.comparison.plate import draw, make_plate
 from portrait_loupe.nodes.comparison.rebuild import read_source, rebuild
+from portrait_loupe.nodes.comparison.save import cleaned
 from portrait_loupe.nodes.comparison.sources import ENDING, pack
 from portrait_loupe.nodes.framing.faces import Face
 
@@ -183,6 +184,15 @@ def test_an_impossible_manifest_is_refused(sources, path, value):
 def test_what_is_no_manifest_is_refused(text):
     with pytest.raises(ManifestError, match=r"plate\.json"):
         read_manifest(text, "plate.json")
+
+
+def test_a_blind_plate_that_is_shared_stays_blind(sources):
+    """Its own names and order must not travel with it."""
+    for how, told in (({"blind": True, "blind_seed": 4}, False), ({}, True)):
+        shared = json.dumps(cleaned(json.loads(written(sources, **how)[1])), ensure_ascii=False)
+        assert ("Modèle 1" in shared) is told
+        assert ('"order"' in shared) is told
+        assert '"kernel": "area"' in shared
 
 
 def test_a_font_is_looked_for_by_name_alone(sources, tmp_path):
