@@ -12,7 +12,8 @@ def describe(schema: Any) -> dict[str, Any]:
     """A node's schema as a JSON-able dictionary.
 
     ``id, name, category, description, aliases, is_output``, and of every input and output its
-    id, type, and words; of an input also whether it is optional, its default, range and options.
+    id, type, and words; of an input also whether it is optional, its default, range and options;
+    ``takes_lists`` and of an output ``is_list`` where several values go together.
     """
     return {
         "id": schema.node_id,
@@ -22,14 +23,8 @@ def describe(schema: Any) -> dict[str, Any]:
         "aliases": list(schema.search_aliases or []),
         "is_output": bool(schema.is_output_node),
         "inputs": [_input(declared) for declared in schema.inputs],
-        "outputs": [
-            {
-                "name": output.display_name or output.id or output.get_io_type(),
-                "type": output.get_io_type(),
-                "tooltip": output.tooltip,
-            }
-            for output in schema.outputs
-        ],
+        "outputs": [_output(declared) for declared in schema.outputs],
+        **({"takes_lists": True} if schema.is_input_list else {}),
     }
 
 
@@ -38,7 +33,17 @@ def contract(schema: Any) -> dict[str, Any]:
     told = describe(schema)
     for declared in (*told["inputs"], *told["outputs"]):
         del declared["tooltip"]
-    return {key: told[key] for key in ("id", "is_output", "inputs", "outputs")}
+    kept = ("id", "is_output", "takes_lists", "inputs", "outputs")
+    return {key: told[key] for key in kept if key in told}
+
+
+def _output(declared: Any) -> dict[str, Any]:
+    told = {
+        "name": declared.display_name or declared.id or declared.get_io_type(),
+        "type": declared.get_io_type(),
+        "tooltip": declared.tooltip,
+    }
+    return {**told, "is_list": True} if declared.is_output_list else told
 
 
 def _input(declared: Any) -> dict[str, Any]:

@@ -100,9 +100,9 @@ def _outcome(results: Results, prompt: Prompt, nodes: Mapping[str, Any], seconds
     for node_id, values in results.outputs.items():
         schema = nodes[prompt[node_id]["class_type"]].define_schema()
         given = {
-            output.display_name or output.id or output.get_io_type(): value
+            output.display_name or output.id or output.get_io_type(): told
             for output, value in zip(schema.outputs, values, strict=False)
-            if isinstance(value, (str, int, float, bool))
+            if (told := _told(value, output.is_output_list)) is not None
         }
         ui = results.ui.get(node_id, {})
         if given or ui:
@@ -110,6 +110,14 @@ def _outcome(results: Results, prompt: Prompt, nodes: Mapping[str, Any], seconds
             entry.outputs, entry.ui = given, {key: _paths(shown) for key, shown in ui.items()}
             outcome.files += [Path(picture["path"]) for picture in ui.get("images", [])]
     return outcome
+
+
+def _told(value: Any, as_list: bool) -> Any:
+    """An output as plain values, a list where the output is one or the node ran several times; else None."""
+    items = list(value) if isinstance(value, graph.Items) else [value]
+    if not all(isinstance(one, (str, int, float, bool)) for one in items):
+        return None
+    return items if as_list or len(items) != 1 else items[0]
 
 
 def _paths(shown: Any) -> Any:

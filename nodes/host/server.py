@@ -273,9 +273,9 @@ class Server:
                 source, index = prompt_link(node_id)
                 info = self.nodes[prompt[source]["class_type"]]
                 entry = self._entry(outcome, source, prompt)
-                entry.outputs[info["output_name"][index]] = _read(
-                    info["output"][index], ui["text"][0]
-                )
+                told = [_read(info["output"][index], text) for text in ui["text"]]
+                several = info["output_is_list"][index] or len(told) != 1
+                entry.outputs[info["output_name"][index]] = told if several else told[0]
             else:
                 self._entry(outcome, node_id, prompt).ui = {
                     key: [await self._fetched(session, entry, output, outcome) for entry in entries]

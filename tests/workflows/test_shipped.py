@@ -11,8 +11,9 @@ from PIL import Image
 from portrait_loupe.nodes.comparison.rebuild import rebuild
 from portrait_loupe.nodes.extension import NODES
 from portrait_loupe.nodes.host import saving_into
+from portrait_loupe.nodes.host.pictures import read_picture, save_pictures
 from portrait_loupe.nodes.host.standin.graph import check, run
-from portrait_loupe.nodes.host.standin.images import image_nodes, read_picture, save_pictures
+from portrait_loupe.nodes.host.standin.images import image_nodes
 from portrait_loupe.nodes.host.workflow import ui_to_api
 
 ROOT = Path(__file__).resolve().parents[2]

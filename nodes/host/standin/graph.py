@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
+from inspect import signature
 from types import SimpleNamespace
 from typing import Any
 
@@ -16,6 +17,10 @@ from .schema import Hidden, Schema
 
 Prompt = Mapping[str, Mapping[str, Any]]
 _CASTS: dict[str, Any] = {"INT": int, "FLOAT": float, "STRING": str, "BOOLEAN": bool}
+
+
+class Items(list):
+    """What an output holds that gives several values: the nodes behind it run once for each."""
 
 
 class GraphError(ValueError):
@@ -76,14 +81,18 @@ def run(
         if on_node:
             on_node(node_id, name)
         known = {"UNIQUE_ID": node_id, "PROMPT": prompt, "EXTRA_PNGINFO": extra_pnginfo}
+        node = _knowing(nodes[schema.node_id], schema.hidden, known)
         try:
-            arguments = _arguments(prompt[node_id]["inputs"], schema, results.outputs)
-            output = _knowing(nodes[schema.node_id], schema.hidden, known).execute(**arguments)
+            given = _given(prompt[node_id]["inputs"], schema, results.outputs)
+            runs = [node.execute(**nested) for nested in _each_run(given, schema)]
+            results.outputs[node_id] = _merged([one.args for one in runs], given, schema)
         except Exception as error:
             raise NodeError(node_id, name, error, results) from error
-        results.outputs[node_id] = tuple(output.args)
-        if output.ui:
-            results.ui[node_id] = output.ui
+        shown = [one.ui for one in runs if one.ui]
+        if shown:
+            results.ui[node_id] = {
+                key: [entry for ui in shown for entry in ui[key]] for key in shown[0]
+            }
     return results
 
 
@@ -108,7 +117,11 @@ def check(prompt: Prompt, nodes: Mapping[str, Any]) -> dict[str, Schema]:
         raise GraphError([refusal_of(unknown)])
     schemas = {key: nodes[node["class_type"]].define_schema() for key, node in prompt.items()}
     order = _order(prompt, schemas)
-    problems = [problem for node_id in order for problem in _problems(node_id, prompt, schemas)]
+    problems = [
+        problem
+        for node_id in order
+        for problem in _problems(node_id, prompt, schemas, nodes[prompt[node_id]["class_type"]])
+    ]
     if not order:
         problems.append(
             "nothing would run: the graph has no output node. Add Save Image or Preview Any."
@@ -155,9 +168,15 @@ def is_link(value: Any) -> bool:
     )
 
 
-def _problems(node_id: str, prompt: Prompt, schemas: dict[str, Schema]) -> Iterator[str]:
+def _problems(node_id: str, prompt: Prompt, schemas: dict[str, Schema], node: Any) -> Iterator[str]:
     schema = schemas[node_id]
     given = prompt[node_id]["inputs"]
+    judge = getattr(node, "validate_inputs", None)
+    judged = {
+        name: _unwrapped(given[name])
+        for name in (signature(judge).parameters if judge else ())
+        if name in given and not is_link(given[name])
+    }
     where = f"node {node_id} ({schema.display_name or schema.node_id})"
     for name, declared, required in slots(schema):
         found: Iterable[str]
@@ -166,8 +185,11 @@ def _problems(node_id: str, prompt: Prompt, schemas: dict[str, Schema]) -> Itera
         elif is_link(given[name]):
             found = _link_problems(given[name], declared, schemas)
         else:
-            found = _value_problems(given[name], declared)
+            found = [] if name in judged else _value_problems(given[name], declared)
         yield from (f"{where}: {name} {problem}" for problem in found)
+    verdict = judge(**judged) if judge and judged else True
+    if verdict is not True:
+        yield f"{where}: {verdict}"
 
 
 def _link_problems(link: Any, declared: Any, schemas: dict[str, Schema]) -> Iterator[str]:
@@ -237,20 +259,59 @@ def _needs(node_id: str, prompt: Prompt, schemas: dict[str, Schema]) -> Iterator
             yield given[name][0]
 
 
-def _arguments(
+def _given(
     given: Mapping[str, Any], schema: Schema, outputs: Mapping[str, tuple[Any, ...]]
 ) -> dict[str, Any]:
-    """Keyword arguments for ``execute``: links followed, values cast, Autogrow gathered."""
-    arguments: dict = {one.id: {} for one in schema.inputs if getattr(one, "template", None)}
+    """The value of every input that has one, by its full name: links followed, values cast."""
+    values = {}
     for name, declared, _ in slots(schema):
-        if name not in given:
-            continue
-        value = given[name]
-        if is_link(value):
-            value = outputs[value[0]][value[1]]
-        else:
-            value = _CASTS.get(declared.get_io_type(), lambda same: same)(_unwrapped(value))
+        if name in given and is_link(given[name]):
+            source, index = given[name]
+            values[name] = outputs[source][index]
+        elif name in given:
+            cast = _CASTS.get(declared.get_io_type(), lambda same: same)
+            values[name] = cast(_unwrapped(given[name]))
+    return values
+
+
+def _each_run(given: Mapping[str, Any], schema: Schema) -> Iterator[dict[str, Any]]:
+    """Keyword arguments for each time that ``execute`` is called, Autogrow gathered.
+
+    As in ComfyUI: of lists of several lengths the shorter repeat their last; a node that asks for
+    lists runs once.
+    """
+    if schema.is_input_list:
+        yield _nested({name: _listed(value) for name, value in given.items()}, schema)
+        return
+    for index in range(max((len(_listed(value)) for value in given.values()), default=1)):
+        one = {
+            name: _listed(value)[index:][:1] or _listed(value)[-1:] for name, value in given.items()
+        }
+        yield _nested({name: value[0] for name, value in one.items()}, schema)
+
+
+def _listed(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, Items) else [value]
+
+
+def _nested(values: Mapping[str, Any], schema: Schema) -> dict[str, Any]:
+    arguments: dict = {one.id: {} for one in schema.inputs if getattr(one, "template", None)}
+    for name, value in values.items():
         group, dot, slot = name.partition(".")
         holder = arguments[group] if dot else arguments
         holder[slot or name] = value
     return arguments
+
+
+def _merged(
+    runs: list[tuple[Any, ...]], given: Mapping[str, Any], schema: Schema
+) -> tuple[Any, ...]:
+    """What each output holds after all runs."""
+    several = not schema.is_input_list and any(isinstance(one, Items) for one in given.values())
+    merged = []
+    for index, values in enumerate(zip(*runs, strict=True)):
+        if schema.outputs[index : index + 1] and schema.outputs[index].is_output_list:
+            merged.append(Items(one for value in values for one in value))
+        else:
+            merged.append(Items(values) if several else values[0])
+    return tuple(merged)

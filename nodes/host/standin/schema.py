@@ -59,6 +59,7 @@ class Output:
     id: str | None = None
     display_name: str | None = None
     tooltip: str | None = None
+    is_output_list: bool = False
 
     io_type: ClassVar[str] = "*"
 
@@ -147,6 +148,7 @@ class Schema:
     description: str = ""
     search_aliases: list[str] = field(default_factory=list)
     hidden: list[Hidden] = field(default_factory=list)
+    is_input_list: bool = False
     is_output_node: bool = False
     has_intermediate_output: bool = False
 

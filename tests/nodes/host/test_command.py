@@ -8,7 +8,7 @@ import torch
 
 from portrait_loupe import __main__ as line
 from portrait_loupe.nodes.host import IN_COMFYUI, command
-from portrait_loupe.nodes.host.standin.images import save_pictures
+from portrait_loupe.nodes.host.pictures import save_pictures
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = str(ROOT / "workflows" / "extreme_close_up_comparison.json")

@@ -257,3 +257,141 @@ def test_a_node_that_asks_for_nothing_is_told_nothing():
     node, told = knowing()
     run({"4": {"class_type": "Asks", "inputs": {}}}, {"Asks": node})
     assert told == [None]
+
+
+class Several(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="Several",
+            inputs=[io.Int.Input("last", default=3)],
+            outputs=[io.Int.Output("numbers", is_output_list=True), io.Int.Output("count")],
+        )
+
+    @classmethod
+    def execute(cls, last):
+        return io.NodeOutput(list(range(1, last + 1)), last)
+
+
+class Product(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="Product",
+            inputs=[io.Int.Input("a"), io.Int.Input("b", default=10)],
+            outputs=[io.Int.Output("product")],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, a, b):
+        return io.NodeOutput(a * b, ui={"text": [f"{a} x {b}"]})
+
+
+class Listing(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        number = io.Int.Input("number")
+        return io.Schema(
+            node_id="Listing",
+            inputs=[
+                io.Autogrow.Input(
+                    "numbers", template=io.Autogrow.TemplatePrefix(number, prefix="number", min=0)
+                ),
+                io.String.Input("word", default="so"),
+            ],
+            outputs=[io.String.Output("told")],
+            is_input_list=True,
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, numbers, word):
+        return io.NodeOutput(f"{numbers} {word}")
+
+
+class Picky(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="Picky",
+            inputs=[io.Combo.Input("file", options=["old"]), io.Int.Input("size", min=0, max=9)],
+            outputs=[io.String.Output("told")],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def validate_inputs(cls, file):
+        return True if file in ("old", "new") else f"there is no file {file!r}"
+
+    @classmethod
+    def execute(cls, file, size):
+        return io.NodeOutput(f"{file} {size}")
+
+
+LISTS = {"Several": Several, "Product": Product, "Listing": Listing, "Picky": Picky}
+
+
+def several(last):
+    return {"class_type": "Several", "inputs": {"last": last}}
+
+
+def test_a_node_behind_a_list_runs_once_for_each_value_and_shows_all():
+    graph = {"1": several(3), "2": {"class_type": "Product", "inputs": {"a": ["1", 0], "b": 10}}}
+    results = run(graph, LISTS)
+    assert results.outputs["1"] == ([1, 2, 3], 3)
+    assert results.outputs["2"] == ([10, 20, 30],)
+    assert results.ui["2"] == {"text": ["1 x 10", "2 x 10", "3 x 10"]}
+
+
+def test_of_lists_of_several_lengths_the_shorter_repeats_its_last():
+    graph = {
+        "1": several(3),
+        "2": several(2),
+        "3": {"class_type": "Product", "inputs": {"a": ["1", 0], "b": ["2", 0]}},
+    }
+    assert run(graph, LISTS).outputs["3"] == ([1, 4, 6],)
+
+
+def test_what_follows_a_node_that_ran_several_times_runs_as_often():
+    graph = {
+        "1": several(2),
+        "2": {"class_type": "Product", "inputs": {"a": ["1", 0], "b": 2}},
+        "3": {"class_type": "Product", "inputs": {"a": ["2", 0], "b": 2}},
+    }
+    assert run(graph, LISTS).outputs["3"] == ([4, 8],)
+
+
+def test_a_node_that_takes_lists_runs_once_and_gets_every_input_as_one():
+    inputs = {"numbers.number0": ["1", 0], "numbers.number1": 7, "word": "all"}
+    graph = {"1": several(2), "2": {"class_type": "Listing", "inputs": inputs}}
+    assert run(graph, LISTS).outputs["2"] == ("{'number0': [1, 2], 'number1': [7]} ['all']",)
+
+
+def test_a_list_output_of_a_node_that_ran_several_times_is_one_list():
+    graph = {
+        "1": several(3),
+        "2": {"class_type": "Several", "inputs": {"last": ["1", 0]}},
+        "3": {"class_type": "Product", "inputs": {"a": ["2", 0], "b": 1}},
+    }
+    results = run(graph, LISTS)
+    assert results.outputs["2"] == ([1, 1, 2, 1, 2, 3], [1, 2, 3])
+    assert results.outputs["3"] == ([1, 1, 2, 1, 2, 3],)
+
+
+@pytest.mark.parametrize(
+    ("file", "refusal"), [("old", None), ("new", None), ("worn", "no file 'worn'")]
+)
+def test_a_node_may_judge_its_own_values_instead_of_the_list(file, refusal):
+    graph = {"1": {"class_type": "Picky", "inputs": {"file": file, "size": 3}}}
+    if refusal is None:
+        assert run(graph, LISTS).outputs["1"] == (f"{file} 3",)
+    else:
+        with pytest.raises(GraphError, match=refusal):
+            run(graph, LISTS)
+
+
+def test_what_a_node_does_not_judge_is_checked_as_ever():
+    graph = {"1": {"class_type": "Picky", "inputs": {"file": "new", "size": 10}}}
+    with pytest.raises(GraphError, match="size must be"):
+        run(graph, LISTS)

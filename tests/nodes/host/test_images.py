@@ -5,8 +5,9 @@ import pytest
 import torch
 from PIL import Image
 
+from portrait_loupe.nodes.host.pictures import read_picture, save_pictures
 from portrait_loupe.nodes.host.standin.graph import GraphError, run
-from portrait_loupe.nodes.host.standin.images import image_nodes, read_picture, save_pictures
+from portrait_loupe.nodes.host.standin.images import image_nodes
 
 
 @pytest.fixture

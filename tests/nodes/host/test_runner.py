@@ -11,8 +11,8 @@ import torch
 from portrait_loupe.nodes.extension import NODES
 from portrait_loupe.nodes.host import IN_COMFYUI, runner
 from portrait_loupe.nodes.host.outcome import Refusal, Watch, free_name
+from portrait_loupe.nodes.host.pictures import read_picture, save_pictures
 from portrait_loupe.nodes.host.standin.graph import GraphError
-from portrait_loupe.nodes.host.standin.images import read_picture, save_pictures
 
 ROOT = Path(__file__).resolve().parents[3]
 SHIPPED = ROOT / "workflows" / "extreme_close_up_comparison.json"

@@ -19,6 +19,7 @@ SHOUT = {
     "input": {"required": {"text": ["STRING", {"default": ""}]}},
     "output": ["STRING", "FLOAT", "IMAGE"],
     "output_name": ["loud", "volume", "wave"],
+    "output_is_list": [False, False, False],
     "output_node": True,
     "display_name": "Shout",
 }
@@ -27,10 +28,10 @@ NODES = {
     "PreviewAny": {
         "input": {"required": {"source": ["*", {}]}},
         "output": ["STRING"],
-        "output_name": ["STRING"],
+        "output_name": ["STRING"], "output_is_list": [False],
         "output_node": True,
     },
-    "LoadImage": {"input": {"required": {"image": [["known.png"], {"image_upload": True}]}}, "output": ["IMAGE"], "output_name": ["IMAGE"]},
+    "LoadImage": {"input": {"required": {"image": [["known.png"], {"image_upload": True}]}}, "output": ["IMAGE"], "output_name": ["IMAGE"], "output_is_list": [False]},
 }  # fmt: skip
 PROMPT = {"1": {"class_type": "Shout", "inputs": {"text": "a"}}}
 
