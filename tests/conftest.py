@@ -98,3 +98,27 @@ def browser():
         opened = started.chromium.launch(executable_path=path, args=FLAGS)
         yield opened
         opened.close()
+
+
+@pytest.fixture(scope="session")
+def onnx_packs():
+    """The module that builds tiny face packs: tests/onnx_packs.py."""
+    pytest.importorskip("onnx", reason="onnx is not installed: nothing to build a tiny pack with")
+    place = importlib.util.spec_from_file_location("onnx_packs", ROOT / "tests" / "onnx_packs.py")
+    assert place is not None
+    assert place.loader is not None
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def face_pack(onnx_packs):
+    """``face_pack(folder, name="buffalo_l", ...)`` writes a tiny pack and returns the folder."""
+    return onnx_packs.face_pack
+
+
+@pytest.fixture(scope="session")
+def marker_face(onnx_packs):
+    """``marker_face(size, faces)`` draws faces that the tiny packs know: see its docstring."""
+    return onnx_packs.marker_face

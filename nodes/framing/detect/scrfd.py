@@ -1,4 +1,4 @@
-"""SCRFD, the detector of insightface's model packs, where the user has both.
+"""SCRFD, the detector of insightface's model packs, run by insightface where the user has both.
 
 The package is MIT; its packs are for research, not for trade, unless licensed. Nothing is fetched
 here: ``FaceAnalysis`` goes online for a pack that it only knows by name, so the detector's own
@@ -18,8 +18,44 @@ from numpy.typing import NDArray
 from .network import CANVAS, Sightings, Unavailable, first_line
 
 THRESHOLD = 0.5  # insightface's own; no false face on 17 faceless pictures
-PLACES = ("models/*/det_*.onnx", "*/det_*.onnx", "det_*.onnx")
+# The third: antelopev2's zip unpacks into antelopev2/antelopev2.
+PLACES = ("models/*", "*", "models/*/*", "*/*", "")
+NAMES = ("det_*.onnx", "scrfd_*.onnx")  # the second in antelopev2
 HALF = 0.5  # px: its anchors count from pixel centres, at multiples of the stride
+
+
+def detector_files(folders: Sequence[Path]) -> list[Path]:
+    """The detectors of the model packs, the largest first, which is the most exact.
+
+    Parameters
+    ----------
+    folders : where packs lie
+        ``<folder>/models/<pack>/``, ``<folder>/<pack>/`` or the folder itself, or one deeper.
+
+    Returns
+    -------
+    list of Path
+        Every file once: ``det_*.onnx`` and ``scrfd_*.onnx``.
+    """
+    found = {
+        file: file.stat().st_size
+        for folder in folders
+        for place in PLACES
+        for name in NAMES
+        for file in sorted(Path(folder).glob(f"{place}/{name}" if place else name))
+        if file.is_file()
+    }
+    return sorted(found, key=lambda file: -found[file])
+
+
+def no_detector(backend: str, folders: Sequence[Path]) -> str:
+    """Why a backend has no file, and where one would lie."""
+    where = " or ".join(map(str, folders)) or "any folder (this host names none)"
+    return (
+        f"backend '{backend}' needs a model pack: no models/<pack>/det_*.onnx (such as buffalo_l's "
+        f"det_10g.onnx) and no scrfd_*.onnx in {where}. Unpack one there yourself: Loupe fetches none, and their "
+        "licence is for research only"
+    )
 
 
 def open_insightface(folders: Sequence[Path]) -> InsightFace:
@@ -39,17 +75,10 @@ def open_insightface(folders: Sequence[Path]) -> InsightFace:
             "backend 'insightface' needs the package insightface, which this Python lacks. It brings OpenCV and "
             "onnxruntime of its own, which may displace yours: 'kornia YuNet' and 'embedded' do without"
         )
-    files = [
-        file for folder in folders for place in PLACES for file in sorted(Path(folder).glob(place))
-    ]
+    files = detector_files(folders)
     if not files:
-        where = " or ".join(map(str, folders)) or "any folder (this host names none)"
-        raise Unavailable(
-            "backend 'insightface' needs a model pack: no models/<pack>/det_*.onnx (such as buffalo_l's "
-            f"det_10g.onnx) in {where}. Unpack one there yourself: Loupe fetches none, and their licence is "
-            "for research only"
-        )
-    file = max(files, key=lambda one: one.stat().st_size)  # the largest is the most exact
+        raise Unavailable(no_detector("insightface", folders))
+    file = files[0]
     try:
         from insightface.model_zoo import get_model
     except Exception as error:  # it imports half a dozen others, of which any may be broken
@@ -59,7 +88,7 @@ def open_insightface(folders: Sequence[Path]) -> InsightFace:
         ) from error
     try:
         # A path that exists is never looked for online.
-        detector = get_model(str(file), providers=["CPUExecutionProvider"])
+        detector: Any = get_model(str(file), providers=["CPUExecutionProvider"])
         detector.prepare(ctx_id=-1, det_thresh=THRESHOLD, input_size=(CANVAS, CANVAS))
         found = InsightFace(detector, f"{file.parent.name}/{file.name}")
         found(np.zeros((CANVAS, CANVAS, 3), np.uint8))

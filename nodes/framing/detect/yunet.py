@@ -274,7 +274,7 @@ class _OnnxRuntime:
         self.square = any(isinstance(side, int) for side in self._input.shape[2:])
 
     def __call__(self, pixels: NDArray[np.float32]) -> dict[str, NDArray]:
-        told = self._session.run(self._names, {self._input.name: pixels})
+        told: list[Any] = list(self._session.run(self._names, {self._input.name: pixels}))
         return dict(zip(self._names, told, strict=True))
 
 

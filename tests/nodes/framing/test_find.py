@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from portrait_loupe.nodes.framing import find
-from portrait_loupe.nodes.framing.detect import scrfd, yunet
+from portrait_loupe.nodes.framing.detect import onnx_scrfd, scrfd, yunet
 from portrait_loupe.nodes.framing.detect.network import Sightings, Unavailable
 from portrait_loupe.nodes.framing.faces import Face
 from portrait_loupe.nodes.framing.find import confidence, find_faces
@@ -217,6 +217,7 @@ def machine(monkeypatch):
 
             return opened
 
+        monkeypatch.setattr(onnx_scrfd, "open_scrfd", opener("scrfd"))
         monkeypatch.setattr(scrfd, "open_insightface", opener("insightface"))
         monkeypatch.setattr(yunet, "open_kornia", opener("kornia"))
         monkeypatch.setattr(yunet, "open_onnx", opener("onnx"))
@@ -231,6 +232,7 @@ FOLDERS = {"insightface": [], "detection": []}
 @pytest.mark.parametrize(
     ("has", "expected"),
     [
+        ({"scrfd": "S", "insightface": "I", "kornia": "K", "onnx": "O"}, "S"),
         ({"insightface": "I", "kornia": "K", "onnx": "O"}, "I"),
         ({"kornia": "K", "onnx": "O"}, "K"),
         ({"onnx": "O"}, "O"),
@@ -239,6 +241,16 @@ FOLDERS = {"insightface": [], "detection": []}
 def test_auto_takes_the_first_backend_that_is_there(machine, has, expected):
     machine(**has)
     assert find_faces(PLAIN, folders=FOLDERS).faces.backend == expected
+
+
+def test_scrfd_is_asked_for_the_packs_of_insightface(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        onnx_scrfd, "open_scrfd", lambda folders: asked.append(folders) or Fixed("S")
+    )
+    folders = {"insightface": ["packs"], "detection": ["others"]}
+    assert find_faces(PLAIN, backend="SCRFD ONNX", folders=folders).faces.backend == "S"
+    assert asked == [["packs"]]
 
 
 def test_auto_without_any_is_the_embedded_detector_and_says_nothing_of_the_others(machine, hopper):
@@ -260,10 +272,10 @@ def test_without_folders_no_file_is_looked_for(machine, hopper):
     assert find_faces(hopper).faces.backend == "embedded detector"
 
 
-@pytest.mark.parametrize("name", ["insightface", "kornia YuNet", "YuNet ONNX"])
+@pytest.mark.parametrize("name", ["SCRFD ONNX", "insightface", "kornia YuNet", "YuNet ONNX"])
 def test_a_backend_asked_for_by_name_that_is_missing_is_an_error(machine, name):
     machine()
-    with pytest.raises(RuntimeError, match=r"no (insightface|kornia|onnx) here"):
+    with pytest.raises(RuntimeError, match=r"no (scrfd|insightface|kornia|onnx) here"):
         find_faces(PLAIN, backend=name, folders=FOLDERS)
 
 
@@ -287,6 +299,7 @@ def test_only_kornia_hears_of_downloads(monkeypatch):
         heard.append(how)
         raise Unavailable("none")
 
+    monkeypatch.setattr(onnx_scrfd, "open_scrfd", opened)
     monkeypatch.setattr(scrfd, "open_insightface", opened)
     monkeypatch.setattr(yunet, "open_kornia", opened)
     monkeypatch.setattr(yunet, "open_onnx", opened)
@@ -294,7 +307,7 @@ def test_only_kornia_hears_of_downloads(monkeypatch):
     for allowed in (False, True):
         with pytest.raises(RuntimeError, match="scikit-image"):
             find_faces(PLAIN, folders=FOLDERS, allow_download=allowed)
-    assert heard == [{}, {"allow_download": False}, {}, {}, {"allow_download": True}, {}]
+    assert heard == [{}, {}, {"allow_download": False}, {}, {}, {}, {"allow_download": True}, {}]
 
 
 def test_a_networks_faces_have_five_points_a_yaw_and_words(machine):
@@ -399,8 +412,9 @@ def test_a_choice_that_leaves_nothing_names_what_was_there(hopper):
 
 
 def test_the_order_of_the_backends_is_the_published_one():
-    assert find.BACKENDS == ("auto", "embedded", "insightface", "kornia YuNet", "YuNet ONNX")
-    assert find.BEFORE_EMBEDDED == ("insightface", "kornia YuNet", "YuNet ONNX")
+    networks = ["insightface", "kornia YuNet", "YuNet ONNX"]
+    assert list(find.BACKENDS) == ["auto", "embedded", *networks, "SCRFD ONNX"]
+    assert list(find.BEFORE_EMBEDDED) == ["SCRFD ONNX", *networks]
 
 
 @pytest.mark.parametrize("channels", [1, 4])

@@ -92,6 +92,20 @@ def test_of_several_packs_the_largest_detector_is_taken(insightface, tmp_path):
     assert "det_10g" in scrfd.open_insightface([tmp_path]).name
 
 
+def test_antelopev2s_detector_is_found_too_even_one_folder_too_deep(insightface, tmp_path):
+    pack(tmp_path / "models" / "antelopev2", "antelopev2", "scrfd_10g_bnkps.onnx")
+    assert "scrfd_10g_bnkps" in scrfd.open_insightface([tmp_path]).name
+
+
+def test_every_detector_is_listed_once_the_largest_first(tmp_path):
+    small = pack(tmp_path / "models", "buffalo_s", "det_500m.onnx", b"w")
+    large = pack(tmp_path / "models", "antelopev2", "scrfd_10g_bnkps.onnx", b"weights")
+    pack(tmp_path / "models", "buffalo_s", "w600k_mbf.onnx")
+    loose = tmp_path / "det_2.5g.onnx"
+    loose.write_bytes(b"wei")
+    assert scrfd.detector_files([tmp_path]) == [large, loose, small]
+
+
 def test_without_the_package_nobody_is_sent_to_install_over_theirs(monkeypatch, tmp_path):
     monkeypatch.setattr(scrfd, "find_spec", lambda name: None)
     with pytest.raises(Unavailable, match="needs the package insightface") as refused:
