@@ -1,0 +1,250 @@
+import sys
+from math import cos, radians, sin
+
+import numpy as np
+import pytest
+import torch
+
+from portrait_loupe.nodes.framing.faces import Face
+from portrait_loupe.nodes.identity.encode import align
+from portrait_loupe.nodes.identity.encode.align import aligned_crop, five_points, similarity
+
+SIZES = (112, 224, 256, 512)
+
+
+def face_at(points):
+    points = [(float(x), float(y)) for x, y in points]
+    return Face((points[0], points[1]), 1.0, tuple(points))
+
+
+def crooked(seed, scale=1.7, turn=0.4, shift=(90.0, 60.0), noise=3.0):
+    """Five points that no similarity brings to the template exactly."""
+    c, s = scale * cos(turn), scale * sin(turn)
+    there = align.TEMPLATE @ np.array([(c, s), (-s, c)]) + shift
+    return there + np.random.default_rng(seed).normal(size=(5, 2)) * noise
+
+
+def applied(matrix, points):
+    return np.asarray(points) @ matrix[:, :2].T + matrix[:, 2]
+
+
+def test_a_face_that_is_the_template_stays_where_it_is():
+    assert similarity(align.TEMPLATE + 0.5) == pytest.approx(np.eye(2, 3), abs=1e-12)
+
+
+@pytest.mark.parametrize("turn", [0.0, 30.0, -170.0])
+def test_a_turned_grown_and_moved_template_comes_back(turn):
+    c, s = 3.0 * cos(radians(turn)), 3.0 * sin(radians(turn))
+    there = (align.TEMPLATE + 0.5) @ np.array([(c, s), (-s, c)]) + (400.0, -70.0)
+    assert applied(similarity(there), there) == pytest.approx(align.TEMPLATE + 0.5, abs=1e-9)
+
+
+def test_no_similarity_nearby_fits_better():
+    there = crooked(1)
+
+    def miss(matrix):
+        return ((applied(matrix, there) - align.TEMPLATE - 0.5) ** 2).sum()
+
+    best = similarity(there)
+    (a, b, x), (_, _, y) = best
+    for change in np.eye(4) * 1e-3:
+        for way in (-1, 1):
+            da, db, dx, dy = change * way
+            other = np.array([(a + da, b + db, x + dx), (-b - db, a + da, y + dy)])
+            assert miss(other) > miss(best)
+
+
+def test_two_points_are_brought_to_the_templates_pupils_exactly():
+    pupils = [(220.0, 190.0), (305.0, 186.0)]
+    assert applied(similarity(pupils), pupils) == pytest.approx(align.TEMPLATE[:2] + 0.5, abs=1e-9)
+
+
+def test_nothing_is_mirrored():
+    for seed in range(5):
+        matrix = similarity(crooked(seed, noise=30.0))
+        assert np.linalg.det(matrix[:, :2]) > 0
+        assert matrix[0, 0] == matrix[1, 1]
+        assert matrix[0, 1] == -matrix[1, 0]
+
+
+def test_the_wide_crop_shows_the_same_face_smaller_with_8_of_128_px_at_each_side():
+    there = align.TEMPLATE + 0.5
+    left = applied(similarity(there, 128), there)
+    assert left == pytest.approx(align.TEMPLATE + np.array([8.5, 0.5]), abs=1e-9)
+    four = applied(similarity(there, 512), there)
+    assert four == pytest.approx((align.TEMPLATE + np.array([8.0, 0.0])) * 4 + 0.5, abs=1e-9)
+
+
+@pytest.mark.parametrize("size", [*SIZES, 128, 336])
+@pytest.mark.parametrize("noise", [0.0, 4.0])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_matrix_is_insightfaces(size, noise):
+    theirs = pytest.importorskip(
+        "insightface.utils.face_align", reason="insightface is not installed"
+    )
+    for seed in range(5):
+        there = crooked(seed, scale=0.5 + seed, turn=seed, noise=noise)
+        ours = similarity(there, size)
+        matrix = theirs.estimate_norm(there - 0.5, size)
+        # theirs counts from pixel centres, and holds the template in float32 (4e-6 px at 112)
+        centred = applied(ours, there) - 0.5
+        assert centred == pytest.approx(applied(matrix, there - 0.5), abs=1e-5 * size / 112)
+        np.testing.assert_allclose(ours[:, :2], matrix[:, :2], atol=1e-6 * size / 112)
+
+
+def noise_picture(height=300, width=280, seed=0):
+    codes = np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    return codes, torch.from_numpy(codes.astype(np.float32) / 255)
+
+
+@pytest.mark.parametrize("size", [112, 224, 256])
+@pytest.mark.filterwarnings("ignore::FutureWarning")
+def test_the_crop_is_insightfaces_to_one_gray_level(size):
+    """On noise, the worst that a picture can be, with faces that hang over its border."""
+    theirs = pytest.importorskip(
+        "insightface.utils.face_align", reason="insightface is not installed"
+    )
+    cv2 = pytest.importorskip("cv2", reason="OpenCV is not installed")
+    # OpenCV 5 samples exactly and differs where a value lies at half a level; up to OpenCV 4 it rounds
+    # places to 1/32 px, which on noise are up to 255/64 levels along x and as many along y, and 1 more.
+    most, mean = (1, 0.01) if int(cv2.__version__.split(".")[0]) >= 5 else (9, 1.5)
+    codes, picture = noise_picture()
+    for seed in range(6):
+        there = crooked(
+            seed, scale=0.6 + 0.4 * seed, turn=seed - 2.5, shift=(40.0 + 50 * seed, 60.0)
+        )
+        ours = aligned_crop(picture, face_at(there), size).astype(int)
+        wanted = theirs.norm_crop(codes, there - 0.5, size).astype(int)
+        difference = abs(ours - wanted)
+        assert difference.max() <= most
+        assert difference.mean() < mean
+
+
+def test_every_pixel_is_its_own_where_the_face_is_the_template():
+    codes, picture = noise_picture(150, 130)
+    crop = aligned_crop(picture, face_at(align.TEMPLATE + 0.5))
+    assert np.array_equal(crop, codes[:112, :112])
+
+
+def test_it_is_black_where_the_picture_ends():
+    _, picture = noise_picture(60, 70)
+    crop = aligned_crop(picture, face_at(align.TEMPLATE + 0.5))
+    assert crop[:60, :70].any()
+    assert not crop[60:].any()
+    assert not crop[:, 70:].any()
+    assert not aligned_crop(picture, face_at(align.TEMPLATE + 5000)).any()
+    assert not aligned_crop(picture, face_at(align.TEMPLATE - 5000), 512).any()
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_the_points_of_a_drawn_face_stand_at_the_template(marker_face, size):
+    face = {"x": 410, "y": 300, "iod": 150, "identity": 3, "roll_deg": 17}
+    picture, points = marker_face((800, 700), [face])
+    there = face_at(points[0])
+    crop = aligned_crop(torch.from_numpy(picture), there, size).astype(float)
+    y, x = np.mgrid[:size, :size] + 0.5
+    wanted = applied(similarity(points[0], size), points[0])
+    channels = [(0, (1, 2)), (0, (1, 2)), (1, (0, 2)), (2, (0, 1)), (2, (0, 1))]
+    for mark, (channel, others) in zip(wanted, channels, strict=True):
+        near = np.hypot(x - mark[0], y - mark[1]) < 0.2 * size * 0.3
+        weight = np.clip(crop[..., channel] - crop[..., others].max(-1) - 40, 0, None) * near
+        middle = np.array([(x * weight).sum(), (y * weight).sum()]) / weight.sum()
+        assert middle == pytest.approx(mark, abs=0.15)  # px: pixels of a disc's rim count or not
+
+
+def test_a_large_face_is_antialiased_in_the_large_crop_alone():
+    """One sample a pixel sees of stripes one or the other colour; a mean sees their middle light."""
+    picture = torch.zeros(1800, 1800, 3)
+    picture[:, ::2] = 1.0
+    there = face_at((align.TEMPLATE + 0.5) * 14.3 + 20)
+    inside = (slice(100, 400), slice(100, 400))
+    assert np.ptp(aligned_crop(picture, there)[20:90, 20:90]) > 200
+    # half the light is code 188; the leftovers are the stripes' beat with the grid
+    assert aligned_crop(picture, there, 512)[inside].astype(int) == pytest.approx(188, abs=6)
+
+
+def test_a_huge_face_is_first_made_smaller_without_moving():
+    """8 px a pixel: what is made smaller by whole numbers first is the same ramp, to a level."""
+    ramp = torch.linspace(0, 1, 4400)[None, :, None].expand(4400, 4400, 3)
+    there = (align.TEMPLATE + np.array([8.5, 0.5])) * 32 + (137.0, 211.0)
+    crop = aligned_crop(ramp, face_at(there), 512)
+    back = align._inverse(similarity(there, 512))
+    x = back[0, 0] * (np.arange(512) + 0.5) + back[0, 2]
+    wanted = np.clip((x - 0.5) / 4399, 0, 1) * 255
+    assert back[0, 0] == pytest.approx(8.0, abs=0.01)
+    inside = (x > 16) & (x < 4384)
+    assert crop[256, inside, 0].astype(float) == pytest.approx(wanted[inside], abs=1.0)
+
+
+def test_a_huge_face_of_stripes_is_their_mean_light_too():
+    picture = torch.zeros(4400, 4400, 3)
+    picture[::2] = 1.0
+    crop = aligned_crop(picture, face_at((align.TEMPLATE + 8.5) * 33 + 137.0), 512)
+    assert crop[100:400, 100:400].astype(int) == pytest.approx(188, abs=1)  # half the light
+
+
+def test_half_precision_and_four_channels_are_taken_too():
+    codes, picture = noise_picture(120, 120)
+    there = face_at(align.TEMPLATE + 0.5)
+    alpha = torch.cat([picture, torch.zeros(120, 120, 1)], -1)
+    assert np.array_equal(aligned_crop(alpha, there), codes[:112, :112])
+    assert np.array_equal(aligned_crop(picture.half(), there), codes[:112, :112])
+    gray = aligned_crop(picture[..., :1], there)
+    assert np.array_equal(gray, codes[:112, :112, :1].repeat(3, -1))
+
+
+def test_codes_out_of_range_and_nan_do_no_harm():
+    picture = torch.full((120, 120, 3), 1.4)
+    picture[:50] = -0.3
+    picture[60, 60] = float("nan")
+    crop = aligned_crop(picture, face_at(align.TEMPLATE + 0.5))
+    assert crop[:50].max() == 0
+    assert crop[60, 60].tolist() == [0, 0, 0]
+    assert crop[70, 70].tolist() == [255, 255, 255]
+
+
+def mesh(points):
+    places = np.zeros((478, 2))
+    places[[468, 473, 1, 61, 291]] = points
+    return Face(
+        (tuple(places[468]), tuple(places[473])), 1.0, tuple((x, y) for x, y in places.tolist())
+    )
+
+
+def test_a_mesh_has_the_same_five_points_as_a_networks_face():
+    there = crooked(2)
+    assert five_points(mesh(there)) == pytest.approx(there)
+    assert five_points(face_at(there)) == pytest.approx(there)
+
+
+def test_of_typed_eyes_there_are_two():
+    assert five_points(Face(((10, 20), (30, 21)))).tolist() == [[10, 20], [30, 21]]
+
+
+@pytest.mark.parametrize(
+    ("points", "size", "words"),
+    [
+        (np.zeros((5, 2)), 112, "must lie apart"),
+        (np.full((5, 2), np.nan), 112, "must be finite"),
+        (np.zeros((3, 2)), 112, "needs 5 points or 2"),
+        (align.TEMPLATE, 100, "multiple of 112 or 128, got 100"),
+        (align.TEMPLATE, 0, "multiple of 112 or 128, got 0"),
+    ],
+)
+def test_what_cannot_be_aligned_is_refused(points, size, words):
+    with pytest.raises(ValueError, match=words):
+        similarity(points, size)
+
+
+@pytest.mark.parametrize("shape", [(1, 50, 50, 3), (50, 50), (50, 50, 2), (0, 50, 3)], ids=str)
+def test_what_is_no_picture_is_refused(shape):
+    with pytest.raises(ValueError, match="must be \\(height, width"):
+        aligned_crop(torch.zeros(shape), face_at(align.TEMPLATE))
+
+
+def test_opencv_is_not_needed(monkeypatch):
+    for package in ("cv2", "skimage", "insightface"):
+        monkeypatch.setitem(sys.modules, package, None)
+    _, picture = noise_picture()
+    for size in SIZES:
+        assert aligned_crop(picture, face_at(crooked(0)), size).shape == (size, size, 3)
