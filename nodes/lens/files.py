@@ -6,18 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ...kernels.psf import Lens
+from .. import file_names
 from .catalogue import CatalogueError, read_lens, write_lens
 
 FOLDER = "loupe_lenses"
 ENDING = ".json"
 MAX_BYTES = 64 * 1024  # a lens takes 1 kB
-MAX_LETTERS = 80
 _LISTED = 12
 _MOST_COPIES = 999
-_FORBIDDEN = frozenset('/\\:*?"<>|')
-_RESERVED = frozenset(
-    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
-)
 
 
 def check_file_name(name: str, widget: str) -> str:
@@ -40,32 +36,13 @@ def check_file_name(name: str, widget: str) -> str:
     ValueError
         It names a folder, a drive or a device, or holds what some system does not allow.
     """
-    stem = name.strip()
-    if stem.lower().endswith(ENDING):
-        stem = stem[: -len(ENDING)]
-    objection = _why_not_a_name(stem)
-    if objection:
-        raise ValueError(
-            f"{widget} must be a bare file name such as 'my lens': {objection}, got {name[:120]!r}. "
-            f"Lens files lie in the folder {FOLDER}."
-        )
-    return stem + ENDING
-
-
-def _why_not_a_name(stem: str) -> str | None:
-    if not stem:
-        return "it is empty"
-    if len(stem) > MAX_LETTERS:
-        return f"it may have at most {MAX_LETTERS} letters"
-    if found := sorted(_FORBIDDEN & set(stem)):
-        return f"it may not hold {' '.join(found)}"
-    if not stem.isprintable():
-        return "it may hold letters that can be seen alone"
-    if stem[0] in ". " or stem[-1] in ". ":
-        return "it may not begin or end with a point or a space"
-    if stem.split(".")[0].strip().lower() in _RESERVED:
-        return "Windows keeps this name for a device"
-    return None
+    return file_names.check_file_name(
+        name,
+        widget,
+        ending=ENDING,
+        example="my lens",
+        place=f"Lens files lie in the folder {FOLDER}.",
+    )
 
 
 def find_file(name: str, folders: Sequence[Path], widget: str = "load") -> Path:
