@@ -15,7 +15,8 @@ from .linked import mask_planes
 
 ALL, LARGEST, PROMINENT = "all", "largest", "most prominent"
 NEAREST, INDEX, IN_MASK = "nearest point", "index left to right", "in mask"
-RULES = (ALL, LARGEST, PROMINENT, NEAREST, INDEX, IN_MASK)
+LIKE = "like identity"
+RULES = (ALL, LARGEST, PROMINENT, NEAREST, INDEX, IN_MASK, LIKE)
 
 _NUMBER = r"([-+]?\d+(?:\.\d+)?)"
 _POINT = re.compile(rf"\s*{_NUMBER}\s*[,;\s]\s*{_NUMBER}\s*")
@@ -38,6 +39,7 @@ def choose_faces(
     index: int = 0,
     mask: Any = None,
     ranking: Ranking | None = None,
+    likeness: Ranking | None = None,
 ) -> Chosen:
     """The faces that a rule keeps, in each picture by itself.
 
@@ -47,13 +49,15 @@ def choose_faces(
     rule : one of ``RULES``
         ``all``; ``largest``: the widest distance between the eyes; ``most prominent``: by
         ``ranking``; ``nearest point``: the face's middle closest to ``point``; ``index left to
-        right``; ``in mask``: every face whose middle the mask covers.
+        right``; ``in mask``: every face whose middle the mask covers; ``like identity``: by ``likeness``.
     point : str
         ``x,y``, pixels; for ``nearest point``.
     index : int, 0 is the leftmost
     mask : ComfyUI's MASK of the pictures' size, (H, W) or (B, H, W), or None
     ranking : callable (picture number from 0, face) -> float
         How prominent a face is; for ``most prominent``.
+    likeness : callable (picture number from 0, face) -> float
+        How like somebody it is; for ``like identity``.
 
     Raises
     ------
@@ -62,7 +66,7 @@ def choose_faces(
     """
     if rule not in RULES:
         raise ValueError(f"keep must be one of {', '.join(RULES)}; got {rule!r}")
-    pick = _rule(faces, rule, point, index, mask, ranking)
+    pick = _rule(faces, rule, point, index, mask, ranking, likeness)
     frames = tuple(pick(number, frame) for number, frame in enumerate(faces.frames))
     kept, there = (sum(map(len, some)) for some in (frames, faces.frames))
     if there and not kept:
@@ -79,7 +83,13 @@ def choose_faces(
 
 
 def _rule(
-    faces: Faces, rule: str, point: str, index: int, mask: Any, ranking: Ranking | None
+    faces: Faces,
+    rule: str,
+    point: str,
+    index: int,
+    mask: Any,
+    ranking: Ranking | None,
+    likeness: Ranking | None,
 ) -> Callable[[int, tuple[Face, ...]], tuple[Face, ...]]:
     """What a rule makes of a picture's number and faces."""
     size = faces.image_size
@@ -89,6 +99,10 @@ def _rule(
         if ranking is None:
             raise ValueError(f"keep = {PROMINENT} needs a ranking of the faces")
         return lambda number, frame: _best(frame, lambda face: ranking(number, face))
+    if rule == LIKE:
+        if likeness is None:
+            raise ValueError(f"keep = {LIKE} needs an identity: link one, or choose another rule")
+        return lambda number, frame: _best(frame, lambda face: likeness(number, face))
     if rule == NEAREST:
         x, y = parse_point(point, size)
         return lambda number, frame: _best(

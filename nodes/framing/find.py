@@ -6,14 +6,14 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from torch import Tensor
 
 from ...kernels.picture import check_picture, luma, split_alpha
 from . import linked
-from .choose import ALL, IN_MASK, choose_faces
+from .choose import ALL, IN_MASK, LIKE, Ranking, choose_faces
 from .faces import Box, Face, Faces
 from .prominence import measure
 
@@ -22,8 +22,10 @@ if TYPE_CHECKING:
 
 AUTO, EMBEDDED = "auto", "embedded"
 INSIGHTFACE, KORNIA, ONNX = "insightface", "kornia YuNet", "YuNet ONNX"
-BACKENDS = (AUTO, EMBEDDED, INSIGHTFACE, KORNIA, ONNX)
-BEFORE_EMBEDDED = (INSIGHTFACE, KORNIA, ONNX)  # in the order in which auto asks them
+SCRFD_ONNX = "SCRFD ONNX"
+BACKENDS = (AUTO, EMBEDDED, INSIGHTFACE, KORNIA, ONNX, SCRFD_ONNX)
+# In the order in which auto asks them: SCRFD needs onnxruntime alone, not the whole of insightface.
+BEFORE_EMBEDDED = (SCRFD_ONNX, INSIGHTFACE, KORNIA, ONNX)
 EMBEDDED_NAME, TYPED_NAME = "embedded detector", "typed eyes"
 # From which score a face is called sure and fairly sure: votes of the embedded detector, where 30
 # is what a face beside another must have; else 0..1.
@@ -32,6 +34,14 @@ FOLDER_KINDS = ("insightface", "detection")  # where models of these lie, by Com
 
 Progress = Callable[[int], Callable[[int], None]]
 Folders = Mapping[str, Sequence[Path]]
+
+
+class Known(Protocol):
+    """Somebody whom faces can be held against: the value of a LOUPE_IDENTITY socket."""
+
+    def likeness(self, image: Tensor, folders: Sequence[Path]) -> Ranking:
+        """How like them a face of these pictures is; RuntimeError where nothing here can tell."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -58,14 +68,15 @@ def find_faces(
     keep: str = ALL,
     point: str = "",
     index: int = 0,
+    identity: Known | None = None,
     progress: Progress | None = None,
 ) -> Found:
     """The faces of every picture, largest first.
 
     What is linked or typed counts before the detectors, in this order: ``face_landmarks``, ``eyes``,
-    ``bounding_box``, ``mask``. Then come insightface, kornia's YuNet and a YuNet ONNX file, each
-    where its package and its file are there, and last the embedded detector. A backend asked for
-    by name looks at the pixels whatever is linked.
+    ``bounding_box``, ``mask``. Then come SCRFD in onnxruntime, insightface, kornia's YuNet and a YuNet
+    ONNX file, each where its package and its file are there, and last the embedded detector. A
+    backend asked for by name looks at the pixels whatever is linked.
 
     Parameters
     ----------
@@ -82,6 +93,8 @@ def find_faces(
     keep, point, index
         Which faces are kept: see ``choose.choose_faces``. The most prominent face is the one that the
         score of ``prominence.measure`` puts first.
+    identity : Known, optional
+        Whose face ``keep="like identity"`` keeps.
     progress : callable, optional
         Called once with the number of pictures; what it returns is called after each, with the
         number done.
@@ -125,7 +138,16 @@ def find_faces(
         alone = Faces(size, ((face,),), name)
         return measure(image[number : number + 1], alone)[0][0].score
 
-    chosen = choose_faces(faces, keep, point=point, index=index, mask=mask, ranking=prominence)
+    packs = (folders or {}).get("insightface", ())
+    chosen = choose_faces(
+        faces,
+        keep,
+        point=point,
+        index=index,
+        mask=mask,
+        ranking=prominence,
+        likeness=identity.likeness(image, packs) if identity and keep == LIKE else None,
+    )
     if chosen.remark:
         remarks.insert(0, chosen.remark)
     source = face_landmarks if any(meshes) else None
@@ -156,8 +178,10 @@ def _network(
 
 
 def _opened(name: str, folders: Folders, allow_download: bool) -> Network:
-    from .detect import scrfd, yunet
+    from .detect import onnx_scrfd, scrfd, yunet
 
+    if name == SCRFD_ONNX:
+        return onnx_scrfd.open_scrfd(folders.get("insightface", ()))
     if name == INSIGHTFACE:
         return scrfd.open_insightface(folders.get("insightface", ()))
     if name == KORNIA:

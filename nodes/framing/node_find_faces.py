@@ -42,7 +42,7 @@ class FindFaces(io.ComfyNode):
                     "backend",
                     options=list(BACKENDS),
                     default=BACKENDS[0],
-                    tooltip="auto: what is linked or typed, else the first of insightface, kornia YuNet and "
+                    tooltip="auto: what is linked or typed, else the first of SCRFD ONNX, insightface, kornia YuNet and "
                     "YuNet ONNX whose files are there, else embedded: frontal faces, no file needed. "
                     "By name: always look at the pixels with that one.",
                 ),
@@ -65,7 +65,7 @@ class FindFaces(io.ComfyNode):
                     default=RULES[0],
                     optional=True,
                     tooltip="Which faces are kept. most prominent: the highest score of Prominence. in mask: those whose middle "
-                    "the mask covers; the mask then finds none itself.",
+                    "the mask covers; the mask then finds none itself. like identity: the one most like the linked identity.",
                 ),
                 io.String.Input(
                     "point",
@@ -81,6 +81,11 @@ class FindFaces(io.ComfyNode):
                     max=63,
                     optional=True,
                     tooltip="For keep = index left to right: 0 is the leftmost face.",
+                ),
+                io.Custom("LOUPE_IDENTITY").Input(
+                    "identity",
+                    optional=True,
+                    tooltip="For keep = like identity: whose face is meant. Needs a face encoder.",
                 ),
             ],
             outputs=[
@@ -115,6 +120,7 @@ class FindFaces(io.ComfyNode):
         keep=RULES[0],
         point="",
         index=0,
+        identity=None,
     ) -> io.NodeOutput:
         found = find_faces(
             image,
@@ -128,6 +134,7 @@ class FindFaces(io.ComfyNode):
             keep=keep,
             point=point,
             index=index,
+            identity=identity,
             progress=progress,
         )
         return io.NodeOutput(

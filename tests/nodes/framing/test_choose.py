@@ -87,6 +87,7 @@ def test_each_picture_chooses_for_itself():
 def test_the_order_of_the_faces_decides_nothing(rule):
     other = Faces(SIZE, ((LEFT, RIGHT, MIDDLE),), "by hand")
     how = {"point": "600,300", "index": 1, "ranking": lambda number, face: -face.iod}
+    how["likeness"] = lambda number, face: face.centre[0]
     assert set(chosen(rule, **how)[0]) == set(chosen(rule, other, **how)[0])
 
 
@@ -102,6 +103,7 @@ def test_the_order_of_the_faces_decides_nothing(rule):
         ("nearest point", {"point": "1,2 3,4"}, "point must be one point"),
         ("nearest point", {"point": "1001,2"}, "1001,2, outside the picture of 1000x600"),
         ("index left to right", {"index": -1}, "index must be 0"),
+        ("like identity", {}, "needs an identity: link one"),
         ("by identity", {}, "keep must be one of all, largest"),
     ],
 )  # fmt: skip

@@ -1,0 +1,363 @@
+"""How like a profile the faces of a picture are: a cosine beside what the profile's own photos reach.
+
+A cosine alone says nothing: one encoder gives 0.5 to the same person, another 0.8. So every photo
+of the profile is measured as if it were new, against the centre of the others, and the picture
+against the same centres. What is told is where it falls among them, never a verdict.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from ...kernels.picture import check_picture, split_alpha
+from ..framing.faces import OVAL, Face, Faces
+from ..framing.find import Folders, find_faces
+from ..framing.plan import check_faces
+from .aggregate import robust_center, unit_rows
+from .encode.align import aligned_crop, five_points
+from .encode.arcface import CAVEATS, Encoder, open_encoders
+from .profile import Embedded, Identity
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+LEAST_FACE_PX = 112.0  # forehead to chin: the crop that encoders see has as many
+LEAST_CONTROL = 3  # photos, from which each can be held against a centre of others
+ONE_OF_ALL = "an encoder may also have steered the picture (FaceID: w600k_r50; InstantID, PuLID: glintr100): then its own cosine flatters; believe another's"
+
+Progress = Callable[[int], Callable[[int], None]]
+
+
+@dataclass(frozen=True)
+class Control:
+    """What the profile's own photos reach, each against the centre of the others."""
+
+    cosines: tuple[float, ...]
+    """One a kept photo, lowest first."""
+
+    @property
+    def lowest(self) -> float:
+        return self.cosines[0]
+
+    @property
+    def highest(self) -> float:
+        return self.cosines[-1]
+
+    @property
+    def median(self) -> float:
+        return float(np.median(self.cosines))
+
+
+@dataclass(frozen=True)
+class Likeness:
+    """One face by one encoder."""
+
+    encoder: str
+    sha256: str
+    cosine: float
+    """To the centre of the profile, -1..1."""
+    as_new: float | None
+    """Its mean cosine to the centres that the control is measured against; None without a control."""
+    control: Control | None
+
+    @property
+    def below(self) -> int | None:
+        """How many of the profile's own photos are less alike than this face."""
+        if self.control is None or self.as_new is None:
+            return None
+        return sum(one < self.as_new for one in self.control.cosines)
+
+    @property
+    def share(self) -> float | None:
+        """Of new photos of the same person, taken as the profile's were, so many would be as unlike.
+
+        (below + 1) / (photos + 1): the conformal p-value, which is exact where the new photo is
+        one of a kind with the others (Vovk, Gammerman and Shafer 2005, eq. 2.20).
+        """
+        if self.control is None or self.below is None:
+            return None
+        return (self.below + 1) / (len(self.control.cosines) + 1)
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One face of one picture."""
+
+    picture: int
+    """Counted from 0."""
+    face: Face
+    height_px: float
+    """Forehead to chin."""
+    likeness: tuple[Likeness, ...]
+    """One an encoder; empty where it cannot be told."""
+    objection: str | None = None
+    """Why nothing can be told of it."""
+
+
+@dataclass(frozen=True)
+class Drift:
+    """All faces of a batch against a profile."""
+
+    name: str
+    """The profile's."""
+    best: tuple[Compared | None, ...]
+    """For each picture the face most like the profile; None where it has no face."""
+    faces: tuple[Compared, ...]
+    remarks: tuple[str, ...]
+
+    def as_json(self) -> dict[str, Any]:
+        """Plain values; null where nothing can be told."""
+        return {
+            "profile": self.name,
+            "pictures": [None if one is None else _told(one) for one in self.best],
+            "faces": [_told(one) for one in self.faces],
+            "remarks": list(self.remarks),
+        }
+
+
+def drift(
+    image: Tensor,
+    faces: Faces,
+    identity: Identity,
+    encoders: Sequence[Encoder],
+    *,
+    progress: Progress | None = None,
+) -> Drift:
+    """How like a profile the faces of each picture are.
+
+    Parameters
+    ----------
+    image : Tensor, (B, H, W, C), sRGB 0..1
+    faces : Faces
+        Found in these pictures, or in one of their size that stands for all.
+    identity : Identity
+    encoders : sequence of Encoder
+        Those of this machine. One that the profile lacks is let look at the profile's stored crops
+        first; where there are none it is passed over by name.
+    progress : callable, optional
+        Called once with the number of pictures; what it returns is called after each.
+
+    Raises
+    ------
+    ValueError
+        The image is no picture, or the faces were found in another.
+    """
+    check_picture(image)
+    check_faces(faces, tuple(image.shape))
+    known, remarks = _known(identity, encoders)
+    yardsticks = [_Yardstick(encoder, identity, embedded) for encoder, embedded in known]
+    colours, _ = split_alpha(image)
+    tick = progress(len(colours)) if progress else None
+    seen: list[Compared] = []
+    best: list[Compared | None] = []
+    for index, picture in enumerate(colours):
+        frame = faces.frames[index % len(faces.frames)]
+        mine = [_compared(picture, index, face, yardsticks, remarks) for face in frame]
+        seen += mine
+        best.append(max(mine, key=_rank) if mine else None)
+        if tick:
+            tick(index + 1)
+    if any(len(five_points(one.face)) == 2 for one in seen):
+        remarks.append(
+            "the crops were aligned on two pupils only: with five points (insightface's or SCRFD's detector) cosines "
+            "are steadier"
+        )
+    return Drift(identity.name, tuple(best), tuple(seen), tuple(dict.fromkeys(remarks)))
+
+
+def _known(
+    identity: Identity, encoders: Sequence[Encoder]
+) -> tuple[list[tuple[Encoder, Embedded]], list[str]]:
+    """The encoders that profile and machine share, each with the profile's embeddings."""
+    known, remarks = [], []
+    for encoder in encoders:
+        try:
+            known.append((encoder, identity.of(encoder.id, encoder.sha256)))
+            continue
+        except ValueError as refusal:
+            crops = [one.crop112 for one in identity.references]
+            if not crops or any(crop is None for crop in crops):
+                remarks.append(f"{encoder.name} was passed over: {refusal}")
+                continue
+        raw = encoder(np.stack([crop for crop in crops if crop is not None]))
+        known.append((encoder, Embedded(encoder.id, encoder.sha256, encoder.licence, raw)))
+        remarks.append(
+            f"the profile had no embedding of {encoder.name}: its stored crops were embedded now"
+        )
+    if not encoders:
+        held = ", ".join(f"{one.encoder} (sha {one.sha256[:8]})" for one in identity.embedded)
+        remarks.append(
+            f"no encoder is here, so nothing can be told; the profile holds {held or 'no embedding'}"
+        )
+    return known, remarks
+
+
+class _Yardstick:
+    """An encoder, the centre of a profile, and the centres without each photo in turn."""
+
+    def __init__(self, encoder: Encoder, identity: Identity, embedded: Embedded):
+        self.encoder = encoder
+        unit, keep = embedded.unit, identity.keep(embedded)
+        self.centre = identity.center(embedded)
+        self.others: list[NDArray[np.floating[Any]]] = []
+        control: list[float] = []
+        kept = np.flatnonzero(keep)
+        if len(kept) >= LEAST_CONTROL:
+            for left_out in kept:
+                without = keep.copy()
+                without[left_out] = False
+                centre, _ = robust_center(unit, identity.quality, without)
+                self.others.append(centre)
+                control.append(float(unit[left_out] @ centre))
+        self.control = Control(tuple(sorted(control))) if control else None
+
+    def of(self, crop: NDArray[np.uint8]) -> Likeness:
+        (unit,) = unit_rows(self.encoder(crop[None]))
+        as_new = float(np.mean([unit @ centre for centre in self.others])) if self.others else None
+        return Likeness(
+            self.encoder.id, self.encoder.sha256, float(unit @ self.centre), as_new, self.control
+        )
+
+
+def _compared(
+    picture: Tensor, index: int, face: Face, yardsticks: Sequence[_Yardstick], remarks: list[str]
+) -> Compared:
+    height = OVAL[1] * face.iod
+    if height < LEAST_FACE_PX:
+        why = f"the face is {height:.0f} px high: below {LEAST_FACE_PX:.0f} px encoders guess"
+        return Compared(index, face, height, (), why)
+    if not yardsticks:
+        return Compared(index, face, height, (), "no encoder that the profile knows is here")
+    crop = aligned_crop(picture, face)
+    return Compared(index, face, height, tuple(one.of(crop) for one in yardsticks))
+
+
+def _rank(one: Compared) -> tuple[float, float]:
+    """Most alike first, by the first encoder; where nothing can be told, largest first."""
+    return (one.likeness[0].cosine if one.likeness else -2.0, one.height_px)
+
+
+def likeness_of(
+    image: Tensor, identity: Identity, folders: Sequence[Path]
+) -> Callable[[int, Face], float]:
+    """How like an identity a face of pictures is, to choose among faces: small ones are ranked as well.
+
+    Parameters
+    ----------
+    image : Tensor, (B, H, W, C), sRGB 0..1
+    identity : Identity
+    folders : where packs of encoders lie
+
+    Returns
+    -------
+    callable (picture number from 0, face) -> float
+        The cosine to the centre, by the first encoder that both have.
+
+    Raises
+    ------
+    RuntimeError
+        No encoder that the identity knows is here.
+    """
+    opened = open_encoders(folders)
+    known, remarks = _known(identity, opened.encoders)
+    if not known:
+        why = "; ".join(dict.fromkeys([*remarks, *opened.remarks]))
+        raise RuntimeError(f"who is like the identity {identity.name!r} cannot be told: {why}")
+    (encoder, embedded), colours = known[0], split_alpha(image)[0]
+    yardstick = _Yardstick(encoder, identity, embedded)
+    return lambda number, face: yardstick.of(aligned_crop(colours[number], face)).cosine
+
+
+def faces_or_none(image: Tensor, folders: Folders) -> Faces:
+    """The faces of a batch, looked for here; none where no picture shows one: that is a finding as well."""
+    check_picture(image)
+    try:
+        return find_faces(image, folders=folders).faces
+    except ValueError as refusal:
+        batch, height, width, _ = image.shape
+        return Faces((width, height), ((),) * batch, str(refusal))
+
+
+def report(drift: Drift) -> str:
+    """What was measured, in plain words."""
+    lines = [
+        f"against the profile {drift.name!r}" if drift.name else "against a profile without a name"
+    ]
+    for index, one in enumerate(drift.best):
+        where = f"picture {index + 1}: " if len(drift.best) > 1 else ""
+        if one is None:
+            lines.append(f"{where}no face was found: link Find Faces, where it can be helped")
+            continue
+        more = sum(other.picture == index for other in drift.faces)
+        which = f"the most alike of {more} faces, " if more > 1 else ""
+        lines.append(f"{where}{which}{one.height_px:.0f} px from forehead to chin")
+        if one.objection:
+            lines.append(f"  cannot be told: {one.objection}. {_way_out(one)}")
+        lines += [f"  {_in_words(likeness)}" for likeness in one.likeness]
+    return "\n".join([*lines, *_caveats(drift), *drift.remarks])
+
+
+def _way_out(one: Compared) -> str:
+    if one.height_px < LEAST_FACE_PX:
+        return "Generate the face larger, or measure the second pass on its crop."
+    return "Put the encoder's pack where it is looked for, or embed the profile again."
+
+
+def _in_words(one: Likeness) -> str:
+    start = f"{one.encoder}: cosine {one.cosine:.3f} to the centre"
+    if one.control is None or one.share is None:
+        return f"{start}; the profile has fewer than {LEAST_CONTROL} photos, so there is nothing to hold it against"
+    own = len(one.control.cosines)
+    return (
+        f"{start}. Held against the profile's own {own} photos, each as if it were new ({one.control.lowest:.3f} to "
+        f"{one.control.highest:.3f}, median {one.control.median:.3f}): {one.as_new:.3f}, more alike than {one.below} of "
+        f"them; of new photos of this person taken alike {_share(one)} would be as unlike"
+    )
+
+
+def _share(one: Likeness) -> str:
+    """The share in words; the least that so few photos can tell is said to be no more than that."""
+    own = len(one.control.cosines) if one.control else 0
+    if not one.below:
+        return f"at most 1 in {own + 1}, and {own} photos can tell no less,"
+    return f"about {round(100 * (one.share or 0)):d} %"
+
+
+def _caveats(drift: Drift) -> Iterator[str]:
+    ids = {likeness.encoder for one in drift.faces for likeness in one.likeness}
+    yield from (f"{id}: {CAVEATS[id]}" for id in sorted(ids) if id in CAVEATS)
+    if ids:
+        yield ONE_OF_ALL
+
+
+def _told(one: Compared) -> dict[str, Any]:
+    return {
+        "picture": one.picture,
+        "eyes": [[round(float(c), 3) for c in eye] for eye in one.face.eyes],
+        "face_h_px": round(one.height_px, 2),
+        "can_tell": bool(one.likeness),
+        "objection": one.objection,
+        "encoders": [
+            {
+                "encoder": likeness.encoder,
+                "sha256": likeness.sha256,
+                "cosine": round(likeness.cosine, 6),
+                "as_new": None if likeness.as_new is None else round(likeness.as_new, 6),
+                "own_photos": [round(c, 6) for c in likeness.control.cosines]
+                if likeness.control
+                else None,
+                "own_photos_less_alike": likeness.below,
+                "share_of_own_as_unlike": None
+                if likeness.share is None
+                else round(likeness.share, 4),
+            }
+            for likeness in one.likeness
+        ],
+    }
