@@ -10,6 +10,12 @@ from .framing.node_plan_crop import PlanCrop
 from .framing.node_prominence import Prominence
 from .framing.node_stitch import Stitch
 from .host import ComfyExtension, io
+from .identity.node_audit import IdentityAudit
+from .identity.node_drift import IdentityDrift
+from .identity.node_load import LoadIdentity
+from .identity.node_profile import IdentityProfile
+from .identity.node_prompt import CloseUpPrompt
+from .identity.node_save import SaveIdentity
 from .lens.node_lens import Lens
 from .lens.node_lens_compare import LensCompare
 from .lens.node_meter import MicroContrastMeter
@@ -22,6 +28,12 @@ NODES: list[type[io.ComfyNode]] = [
     Crop,
     Stitch,
     AlignFaces,
+    IdentityProfile,
+    SaveIdentity,
+    LoadIdentity,
+    CloseUpPrompt,
+    IdentityAudit,
+    IdentityDrift,
     Lens,
     LensProfile,
     LensCompare,

@@ -36,6 +36,7 @@ RULES = {
     # what a user may have, never what the pack asks for
     "nodes/framing/detect/*": DECIDING
     | {"nodes", "kernels", "*", "cv2", "onnxruntime", "insightface"},
+    "nodes/identity/encode/*": DECIDING | {"nodes", "kernels", "*", "onnxruntime", "insightface"},
     "nodes/*": DECIDING | {"nodes", "kernels", "*"},
 }
 
