@@ -99,6 +99,42 @@ def test_the_grid_makes_two_plates_of_four_panels(portraits, tmp_path):
         assert all((tmp_path / "output" / line).exists() for line in save["files"].splitlines())
 
 
+def test_the_identity_workflow_goes_as_far_as_it_can_without_a_model(
+    portraits, tmp_path, monkeypatch
+):
+    monkeypatch.delenv("LOUPE_MODELS", raising=False)
+    made = run_shipped("identity_profile_and_audit", portraits, tmp_path / "output")
+    (profile,), (drift,), (audit,) = (
+        made[f"LoupeIdentity{name}"] for name in ("Profile", "Drift", "Audit")
+    )
+    assert "no encoder" in profile["report"]
+    assert list(drift["can_tell"]) == [False]
+    assert "cannot be told" in drift["report"]
+    assert 0 < audit["risk"][0] < 100  # one prompt of a list
+    (crop,) = made["LoupeCrop"]
+    assert crop["crop"][0].shape[-1] == 3
+    (saved,) = made["LoupeSaveIdentity"]
+    assert (tmp_path / "output" / "identity_profiles" / saved["file"]).is_file()
+
+
+def test_the_identity_workflow_measures_where_an_encoder_is(
+    face_pack, marker_face, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("LOUPE_MODELS", str(tmp_path / "models"))
+    face_pack(tmp_path / "models" / "insightface")
+    for name, iod in (("portrait_a", 90), ("portrait_b", 70)):
+        face = {"x": 300, "y": 280, "iod": iod, "identity": 5}
+        picture, _ = marker_face((600, 700), [face])
+        (path,) = save_pictures(torch.from_numpy(picture)[None], tmp_path / "input", name)
+        path.rename(path.with_name(f"{name}.png"))
+    made = run_shipped("identity_profile_and_audit", tmp_path / "input", tmp_path / "output")
+    (drift,) = made["LoupeIdentityDrift"]
+    assert list(drift["can_tell"]) == [True]
+    assert drift["similarity"][0] > 0.95
+    (saved,) = made["LoupeSaveIdentity"]
+    assert (tmp_path / "models" / "identity_profiles" / saved["file"]).is_file()
+
+
 def test_the_lens_workflow_goes_from_soft_to_crisp_and_measures_it(portraits, tmp_path):
     saved = json.loads((ROOT / "workflows/lens_micro_contrast.json").read_text("utf-8"))
     nodes = {**OURS, **image_nodes(portraits, tmp_path / "output")}
