@@ -12,6 +12,7 @@ Files:
 - report         an identity in plain words
 - form, store    its file, and where files lie
 - sheet          its contact sheet
+- own_files      files of words that users add
 - terms, wording, emphasis    words of a prompt that fight an identity, from a file that users can
                  edit; which of them a prompt says, and how strongly
 - perspective    camera distance, and what it does to a face

@@ -146,13 +146,35 @@ def leave_one_out(
         Fewer than two faces are kept.
     """
     kept = keep_of(unit, limit) if keep is None else keep
-    if kept.sum() < 2:
+    return (unit * other_centers(unit, quality, kept)).sum(1)
+
+
+def other_centers(unit: Array, quality: NDArray[np.floating], keep: NDArray[np.bool_]) -> Array:
+    """For each face the centre of the kept ones without it.
+
+    Parameters
+    ----------
+    unit : (N, D), rows of length 1
+    quality : (N,), above 0
+    keep : (N,) bool, at least two
+
+    Returns
+    -------
+    (N, D), rows of length 1
+        Of a rejected face the centre of all kept ones.
+
+    Raises
+    ------
+    ValueError
+        Fewer than two faces are kept.
+    """
+    if keep.sum() < 2:
         raise ValueError(
-            f"leaving one out needs two kept faces, there {'is one' if kept.sum() else 'is none'}"
+            f"leaving one out needs two kept faces, there {'is one' if keep.sum() else 'is none'}"
         )
-    cosines = np.zeros(len(unit))
+    centers = np.zeros_like(unit)
     for row in range(len(unit)):
-        others = kept.copy()
+        others = keep.copy()
         others[row] = False
-        cosines[row] = unit[row] @ robust_center(unit, quality, others)[0]
-    return cosines
+        centers[row], _ = robust_center(unit, quality, others)
+    return centers

@@ -43,7 +43,7 @@ CFG_LIMITS = {"SD1.5": (8.0, "burnt"), "SDXL": (8.0, "burnt"), "Flux": (4.0, "wa
 DENOISE = (0.35, 0.70)
 ADVISED = 0.05  # risk from which a line says what to change
 TOLD = 0.005  # a smaller risk is not worth a line
-CAUTION = "The limits are proposals, not calibrated: use the risk to compare plans"
+CAUTION = "not calibrated: it puts plans in order and is no probability"
 
 
 @dataclass(frozen=True)
@@ -279,19 +279,12 @@ def report(found: Audit) -> str:
     if found.empty:
         lines = ["nothing to audit: write a prompt, choose a shot, or link faces, a crop plan or an identity"]  # fmt: skip
         return "\n".join([*lines, *found.notes])
-    lines = [f"risk {found.risk:.0f} of 100 that the face is diluted. {CAUTION}"]
+    lines = [f"risk {found.risk:.0f} of 100 ({CAUTION})"]
     lines += found.second.words
     planned = found.planned
     if planned is not None and planned.face_px < METER_PX:
         lines.append(f"below {METER_PX:.0f} px of face Identity Drift cannot tell how alike it is either")  # fmt: skip
-    told = [factor for factor in found.factors if factor.risk >= TOLD]
-    lines += [
-        f"{100 * one.risk:3.0f}  {one.words}"
-        + (f": {one.advice}" if one.advice and one.risk >= ADVISED else "")
-        for one in told
-    ]
-    if not told:
-        lines.append("nothing found that dilutes it")
+    lines += _causes(found) or ["nothing found that dilutes the face"]
     small = [px for px in _others(found) if px < AT_RISK_PX]
     if small:
         heights = ", ".join(f"{px:.0f}" for px in small[:8])
@@ -300,3 +293,15 @@ def report(found: Audit) -> str:
     if found.unseen:
         lines.append("not looked at: " + "; ".join(found.unseen))
     return "\n".join(lines)
+
+
+def _causes(found: Audit) -> list[str]:
+    """A line for each cause that counts; what several advise alike is said once."""
+    lines, said = [], set()
+    for one in found.factors:
+        if one.risk < TOLD:
+            continue
+        advised = one.risk >= ADVISED and one.advice and one.advice not in said
+        said.add(one.advice)
+        lines.append(f"{100 * one.risk:3.0f}  {one.words}" + (f": {one.advice}" if advised else ""))
+    return lines

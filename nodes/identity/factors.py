@@ -39,7 +39,7 @@ WORDS = {
     STYLE: "style",
     CONFLICT: "against this identity",
     OCCLUSION: "hides the face",
-    SCENE: "makes the face small",
+    SCENE: "scene",
 }
 
 
@@ -88,7 +88,7 @@ def of_size(planned: Planned | None, seen: Seen | None) -> Iterator[Factor]:
         words += f": below {AT_RISK_PX:.0f} px its identity is at risk"
         advice = "come closer, or make the face anew in a second pass"
     else:
-        advice = "come closer" if risk >= 0.1 else ""
+        advice = "come closer, or raise width and height" if risk >= 0.1 else ""
     yield Factor("face_px", risk, height, words, advice)
     if seen is None or seen.prominence is None:
         return
@@ -107,7 +107,7 @@ def of_perspective(perspective: Perspective | None) -> Iterator[Factor]:
         return
     m = perspective.magnification
     about = "about " if perspective.estimated else ""
-    words = f"the camera stands {about}{perspective.distance_m:.2f} m away: a nose is drawn {m - 1:.0%} too large against the ears"
+    words = f"the camera stands {about}{perspective.distance_m:.2f} m away: the nose is drawn {m - 1:.0%} larger against the ears than from afar"
     advice = "step back to 1.2 m or more and use a longer lens" if perspective.close else ""
     yield Factor("magnification", curve(m - 1, NEAR), m, words, advice)
 
@@ -119,7 +119,7 @@ def of_picture(seen: Seen | None) -> Iterator[Factor]:
         return
     stops = seen.backlight_stops
     if stops is not None:
-        words = f"the surroundings are {stops:+.1f} stops {'lighter' if stops > 0 else 'against the face'}"
+        words = f"the surroundings are {abs(stops):.1f} stops {'lighter' if stops > 0 else 'darker'} than the face"
         advice = "light the face, or expose for it" if stops > BACKLIT_STOPS else ""
         yield Factor("backlight_stops", curve(stops, STOPS), stops, words, advice)
     turned = turned_deg(one)

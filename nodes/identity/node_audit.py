@@ -6,8 +6,9 @@ from ..framing.models import MODELS
 from ..framing.regions import SHOTS
 from ..host import io, model_folders
 from .audit import Asked, audit, report
+from .own_files import state_of
 from .scene import NO_SHOT, SIDES
-from .terms import FOLDER, files_of, read_lexicon
+from .terms import FOLDER, read_lexicon
 
 
 class IdentityAudit(io.ComfyNode):
@@ -76,12 +77,9 @@ class IdentityAudit(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
-    def fingerprint_inputs(cls, **inputs):
-        """The users' files of terms may change between two runs."""
-        return [
-            (str(path), path.stat().st_mtime_ns, path.stat().st_size)
-            for path in files_of(model_folders(FOLDER))
-        ]
+    def fingerprint_inputs(cls, **_) -> str:
+        """Own files that have changed are read again."""
+        return state_of(model_folders(FOLDER))
 
     @classmethod
     def execute(

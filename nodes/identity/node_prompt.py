@@ -3,9 +3,10 @@
 import json
 
 from ..host import io, model_folders
+from .own_files import state_of
 from .phrases import FIELDS, FROM_PRESET, NOT_SAID
-from .prompt import AGE_FROM_PRESET, AGE_NOT_SAID, FORMATS, build_prompts
-from .read_phrases import FOLDER, own_files, shipped, with_own
+from .prompt import AGE_FROM_PRESET, AGE_NOT_SAID, FORMATS, build_prompts, find_preset
+from .read_phrases import FOLDER, shipped, with_own
 from .vary import COMBINES, VARIED, WIDGETS
 
 
@@ -22,7 +23,8 @@ def _list(name, tooltip):
 class CloseUpPrompt(io.ComfyNode):
     @classmethod
     def define_schema(cls) -> io.Schema:
-        presets = list(shipped().presets)
+        phrases, _ = with_own(shipped(), model_folders(FOLDER))
+        presets = [*phrases.presets, *phrases.own]
         every = "Names of options with commas, or * for all. Empty: does not vary."
         return io.Schema(
             node_id="LoupeCloseUpPrompt",
@@ -38,7 +40,8 @@ class CloseUpPrompt(io.ComfyNode):
             ],
             inputs=[
                 io.Combo.Input("preset", options=presets, default=presets[0],
-                               tooltip=f"Fills every field that is on {FROM_PRESET!r}; fields set by hand win."),
+                               tooltip=f"Fills every field that is on {FROM_PRESET!r}; fields set by hand win. Your own, of "
+                               f"files in models/{FOLDER}, come last; press R for new ones."),
                 io.String.Input("subject", default="",
                                 tooltip="Who it is, with the trigger word of a LoRA. Empty: a person."),
                 _field("region", "What fills the frame. Only words for what it shows are written."),
@@ -53,7 +56,7 @@ class CloseUpPrompt(io.ComfyNode):
                 _field("brows", "Shape and hair."),
                 _field("light", "With the catchlight that it makes."),
                 _field("palette", "Colour of the whole picture."),
-                _field("lens", "With its f-number, and where the focus lies."),
+                _field("lens", "Where the focus lies comes with it; in sentences its f-number too."),
                 _field("background", "absent: the face fills the frame and no word of it is written. Only 'face and hair' "
                        "shows another.", default="absent"),
                 io.String.Input("extra", default="", multiline=True,
@@ -67,9 +70,6 @@ class CloseUpPrompt(io.ComfyNode):
                 io.Combo.Input("combine", options=list(COMBINES), default=COMBINES[0],
                                tooltip="grid: all combinations, the last list changes fastest, at most 256. row by "
                                "row: first with first; shorter lists repeat their last."),
-                io.String.Input("own_preset", default="", advanced=True,
-                                tooltip=f"A preset of your own from a JSON file in models/{FOLDER}; counts before "
-                                "preset. Empty: none."),
             ],
             outputs=[
                 io.String.Output("prompt", is_output_list=True, tooltip="One for every picture of the set."),
@@ -84,19 +84,27 @@ class CloseUpPrompt(io.ComfyNode):
         )  # fmt: skip
 
     @classmethod
+    def validate_inputs(cls, preset=None) -> bool | str:
+        """True, or why there is no such preset: ComfyUI's own list is as old as the page."""
+        phrases, _ = with_own(shipped(), model_folders(FOLDER))
+        try:
+            return preset is None or bool(find_preset(phrases, preset))
+        except ValueError as refusal:
+            return str(refusal)
+
+    @classmethod
     def fingerprint_inputs(cls, **_) -> str:
         """Own files that have changed are read again."""
-        found = [(path, path.stat()) for path in own_files(model_folders(FOLDER)) if path.is_file()]
-        return " ".join(f"{path} {each.st_mtime_ns} {each.st_size}" for path, each in found)
+        return state_of(model_folders(FOLDER))
 
     @classmethod
     def execute(
         cls, preset, subject="", age=AGE_FROM_PRESET, extra="", format=FORMATS[0],
-        combine=COMBINES[0], own_preset="", **values,
+        combine=COMBINES[0], **values,
     ) -> io.NodeOutput:  # fmt: skip
         phrases, remarks = with_own(shipped(), model_folders(FOLDER))
         built = build_prompts(
-            phrases, preset=preset, own_preset=own_preset, subject=subject, age=age, extra=extra,
+            phrases, preset=preset, subject=subject, age=age, extra=extra,
             fields={name: values[name] for name in FIELDS if name in values},
             vary={name: values.get(WIDGETS[name], "") for name in VARIED},
             format=format, combine=combine, remarks=remarks,

@@ -28,6 +28,7 @@ class Piece:
     part: str
     say: str
     tag: str
+    """Empty: tags leave it away, since CLIP reads 75 tokens at a time."""
     weight: float = 1.0
 
 

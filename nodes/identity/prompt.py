@@ -52,7 +52,6 @@ def build_prompts(
     phrases: Phrases,
     *,
     preset: str,
-    own_preset: str = "",
     subject: str = "",
     age: int = AGE_FROM_PRESET,
     fields: Mapping[str, str] | None = None,
@@ -69,9 +68,7 @@ def build_prompts(
     phrases : Phrases
         All words, with those of the user.
     preset : str
-        A preset of the pack.
-    own_preset : str
-        A preset of the user's files; counts before ``preset``. Empty: none.
+        A preset of the pack or of the user's files.
     subject : str
         Who it is, as it is written. Empty: a person.
     age : int, years
@@ -101,7 +98,7 @@ def build_prompts(
         raise ValueError(
             f"age must be 1 to 100, {AGE_FROM_PRESET} (from the preset) or {AGE_NOT_SAID} (not said), got {age}"
         )
-    start = find_preset(phrases, preset, own_preset)
+    start = find_preset(phrases, preset)
     lists = read_lists(phrases, vary or {})
     subject = " ".join(subject.split()).strip(" ,.;") or NOBODY
     extra = extra.strip()
@@ -121,26 +118,22 @@ def build_prompts(
     return Built(tuple(items), "\n".join([*lines, *remarks]))
 
 
-def find_preset(phrases: Phrases, preset: str, own_preset: str = "") -> Preset:
-    """The preset of a name; one of the user's counts before the pack's.
+def find_preset(phrases: Phrases, preset: str) -> Preset:
+    """The preset of a name, of the pack or of the user's files.
 
     Raises
     ------
     ValueError
         There is no such preset.
     """
-    wanted = key_of(own_preset)
-    if not wanted:
-        if preset not in phrases.presets:
-            raise ValueError(f"preset must be one of {', '.join(phrases.presets)}; got {preset!r}")
-        return phrases.presets[preset]
-    for name, found in phrases.own.items():
+    every = {**phrases.presets, **phrases.own}
+    wanted = key_of(preset)
+    for name, found in every.items():
         if key_of(name) == wanted:
             return found
-    there = f"there {'are' if len(phrases.own) > 1 else 'is'} {', '.join(phrases.own)}"
     raise ValueError(
-        f"own_preset must name a preset of a file in models/loupe_close_up: "
-        f"{there if phrases.own else 'there is none'}; got {own_preset.strip()!r}. Empty it to use preset."
+        f"preset must be one of {', '.join(every)}; got {preset!r}. One of your own stands in a file in "
+        "models/loupe_close_up."
     )
 
 
@@ -200,7 +193,8 @@ def _tags(setting: Setting, name: str) -> list[str]:
     found = []
     for piece in setting.said.get(name, ()):
         tag = number_form(piece.tag, setting.region.one_eye)
-        found.append(f"({tag}:{piece.weight:g})" if piece.weight != 1 else tag)
+        if tag:
+            found.append(f"({tag}:{piece.weight:g})" if piece.weight != 1 else tag)
     return found
 
 

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from .prompt import Item
 
 CLIP_BLOCK = 75  # tokens that CLIP reads at a time
+# CLIP's own tokens for each word and point, in the middle of 512 prompts of the presets (1.08 to 1.19 of nine in ten).
+TOKENS = 1.14
 
 
 def report_of(
@@ -89,10 +91,10 @@ def _length(items: Sequence[Item], format: str, extra: str) -> list[str]:
     lines = ["extra and subject stand as you typed them: brackets in them are emphasis."] if format == TAGS and extra else []  # fmt: skip
     if format == SENTENCES:
         return [*lines, f"Length: {words} words at most."]
-    tokens = max(len(re.findall(r"\w+|[^\w\s]", text)) for text in plain)
+    tokens = round(TOKENS * max(len(re.findall(r"\w+|[^\w\s]", text)) for text in plain))
     blocks = -(-tokens // CLIP_BLOCK)
     return [
         *lines,
-        f"Length: {words} words at most, {tokens} CLIP tokens or more: {blocks} block{'s' if blocks > 1 else ''} "
+        f"Length: {words} words at most, about {tokens} CLIP tokens: {blocks} block{'s' if blocks > 1 else ''} "
         f"of {CLIP_BLOCK}. What must count most stands first.",
     ]

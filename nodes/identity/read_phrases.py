@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cache
@@ -11,6 +10,7 @@ from types import MappingProxyType
 from typing import Any
 
 from ..framing.regions import SHOTS
+from .own_files import own_files, parsed, text_of
 from .phrases import (
     FIELDS,
     FROM_PRESET,
@@ -31,8 +31,6 @@ from .phrases import (
 
 FILE = Path(__file__).with_name("close_up.json")
 FOLDER = "loupe_close_up"  # of models, for the files of users
-MAX_BYTES = 256 * 1024  # the pack's own file has 50 kB
-MOST_FILES = 100
 MAX_NAME = 60  # letters: it stands in a list and on plates
 MAX_TEXT = 300  # letters of one piece of a phrase
 LARGEST_WEIGHT = 1.4  # SD models burn from about 1.5 on
@@ -115,31 +113,13 @@ def with_own(phrases: Phrases, folders: Sequence[Path]) -> tuple[Phrases, tuple[
     remarks : tuple of str
         Of every file that was left out, why.
     """
-    remarks: list[str] = []
-    for path in own_files(folders)[:MOST_FILES]:
+    paths, remarks = own_files(folders)
+    for path in paths:
         try:
-            phrases = _add(phrases, _read_file(path), path.name)
-        except (OSError, ValueError) as error:
-            reason = error if isinstance(error, ValueError) else f"{path.name}: {error.strerror}"
-            remarks.append(f"Left out {path}: {reason}.")
+            phrases = _add(phrases, text_of(path), path.name)
+        except ValueError as error:
+            remarks.append(f"Left out {path}: {error}.")
     return phrases, tuple(remarks)
-
-
-def own_files(folders: Sequence[Path]) -> list[Path]:
-    """The user's files, by name."""
-    found = {path for folder in folders if folder.is_dir() for path in folder.glob("*.json")}
-    return sorted(found, key=lambda path: (path.name, str(path)))
-
-
-def _read_file(path: Path) -> str:
-    with path.open("rb") as file:
-        data = file.read(MAX_BYTES + 1)
-    if len(data) > MAX_BYTES:
-        raise PhraseError(f"{path.name} must be at most {MAX_BYTES // 1024} kB, it is larger")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise PhraseError(f"{path.name} must be text in UTF-8, it is not") from None
 
 
 def _add(phrases: Phrases, text: str, source: str) -> Phrases:
@@ -227,6 +207,8 @@ def _read_words(value: Any, where: str, part: str, region: bool = False) -> Word
     for number, entry in enumerate(_list(value, where, "words"), 1):
         rows = entry if isinstance(entry, list) else [entry]
         pieces = tuple(_read_piece(row, f"{where}, piece {number}", part) for row in rows)
+        if region and number == 1 and not all(piece.tag for piece in pieces):
+            raise PhraseError(f"{where}, piece 1: a region must have a tag")
         for piece in pieces:
             if (SUBJECT in piece.say) != (region and number == 1):
                 raise PhraseError(
@@ -242,7 +224,8 @@ def _read_words(value: Any, where: str, part: str, region: bool = False) -> Word
 def _read_piece(row: Any, where: str, part: str) -> Piece:
     _keys(row, where, needed={"say"}, known={"part", "say", "tag", "weight"})
     say = _phrase(row["say"], f"{where}: say", subject=True)
-    tag = _phrase(row.get("tag", row["say"]), f"{where}: tag")
+    tag = row.get("tag", row["say"])
+    tag = _phrase(tag, f"{where}: tag") if tag != "" else ""
     weight = row.get("weight", 1.0)
     if (
         isinstance(weight, bool)
@@ -328,11 +311,9 @@ def _read_minors(row: Any, where: str) -> Mapping[str, tuple[str, ...]]:
 
 def _parse(text: str, source: str) -> Any:
     try:
-        return json.loads(text)
+        return parsed(text, source)
     except ValueError as error:
-        raise PhraseError(f"{source} is not JSON: {error}") from None
-    except RecursionError:
-        raise PhraseError(f"{source} is nested too deeply") from None
+        raise PhraseError(str(error)) from None
 
 
 def _keys(row: Any, where: str, *, needed: set[str], known: set[str]) -> None:

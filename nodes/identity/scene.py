@@ -117,7 +117,7 @@ def planned_face(
     if shot in SHOTS:
         region = SHOTS[shot]
         iod = min(size[0] / region.width, size[1] / region.height)
-        return Planned(iod * OVAL[1], size, f"the shot {shot}", View(iod, size, f"a {shot}"))
+        return Planned(iod * OVAL[1], size, f"the shot {shot}", View(iod, size, f"the shot {shot}"))
     return None
 
 
@@ -188,6 +188,3 @@ def check_size(width: Any, height: Any) -> tuple[int, int]:
         if not SIDES[0] <= side <= SIDES[1]:
             raise ValueError(f"{name} must be from {SIDES[0]} to {SIDES[1]} px, got {side}")
     return int(width), int(height)
-
-
-__all__ = ["NO_SHOT", "SIDES", "Planned", "Seen", "backlight", "check_size", "look", "planned_face"]  # fmt: skip

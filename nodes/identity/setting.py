@@ -15,8 +15,8 @@ _TEENS = (
     "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen",
 )  # fmt: skip
 _YEARS = re.compile(
-    r"\b(\d{1,3})\s*-?\s*(?:years?[\s-]*olds?|yo|y/o)\b|\b(?:aged?|age of)\s+(\d{1,3})\b"
-    rf"|\b({'|'.join(_TEENS)})[\s-]years?[\s-]olds?\b"
+    r"\b(\d{1,3})\s*-?\s*(?:(?:years?|yrs?|y)\.?[\s-]*(?:olds?|of[\s-]age|o)|y/o)\b|\b(?:aged?|age of)\s+(\d{1,3})\b"
+    rf"|\b({'|'.join(_TEENS)})[\s-]years?[\s-](?:olds?|of[\s-]age)\b"
 )
 
 

@@ -6,27 +6,25 @@ files of the same format.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cache
 from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from .own_files import own_files, parsed, text_of
+
 FILE = Path(__file__).with_name("terms.json")
 FOLDER = "loupe_terms"  # of models/: the users' own
 STYLE, CONFLICT, OCCLUSION, SCENE = "style", "conflict", "occlusion", "scene"
 CLASSES = (STYLE, CONFLICT, OCCLUSION, SCENE)
-MAX_BYTES = 256 * 1024  # the pack's own takes 20 kB
-MAX_FILES = 64
 MAX_WORDS = 8  # of a term
 MAX_LETTERS = 80
 MAX_ADVICE = 300
 
-_FIELDS = {"class", "weight", "advice", "terms", "ages", "needs_age", "followed_by"}
+_FIELDS = {"class", "weight", "advice", "terms", "ages", "needs_age", "followed_by", "alone"}
 WORD = re.compile(r"[^\W_]+(?:['\u2019][^\W_]+)*")
 NAME, NUMBER = "<name>", "<number>"
 
@@ -53,6 +51,9 @@ class Term:
     """It counts only against a planned age."""
     followed_by: tuple[str, ...] = ()
     """Where not empty, one of these words must follow."""
+    alone: bool = False
+    """It counts as well where nothing stands beside it between two commas, and else only with
+    ``followed_by``: a word that mostly names a thing in the picture."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +72,7 @@ def read_terms(text: str, source: str, known: Mapping[str, Term] | None = None) 
     text : str
         An object whose ``terms`` is a list of rows: ``terms`` (each a text, or a list of a text
         and its other forms), ``class``, ``weight`` 0..1 and ``advice``; of ages also ``ages``
-        ([from, to] years or ``"number"``) and ``needs_age``; ``followed_by`` a list of words.
+        ([from, to] years or ``"number"``) and ``needs_age``; ``followed_by`` a list of words, ``alone``.
         ``<name>`` stands for a name, ``<number>`` for a number.
     source : str
         The file's name, for the message.
@@ -84,11 +85,9 @@ def read_terms(text: str, source: str, known: Mapping[str, Term] | None = None) 
         No JSON, another structure, or a row with a missing, unknown or impossible value.
     """
     try:
-        data = json.loads(text)
+        data = parsed(text, source)
     except ValueError as error:
-        raise TermsError(f"{source} is not JSON: {error}") from None
-    except RecursionError:
-        raise TermsError(f"{source} is nested too deeply to be a list of terms") from None
+        raise TermsError(str(error)) from None
     rows = data.get("terms") if isinstance(data, dict) else None
     if not isinstance(rows, list):
         raise TermsError(f'{source} must be an object with a list "terms"')
@@ -109,25 +108,14 @@ def read_lexicon(folders: Sequence[Path]) -> Lexicon:
 
     A file that cannot be used is left out whole, and a remark says why.
     """
-    terms, remarks = dict(own_terms()), []
-    paths = files_of(folders)
-    if len(paths) > MAX_FILES:
-        remarks.append(f"only the first {MAX_FILES} of {len(paths)} files of terms are read")
-    for path in paths[:MAX_FILES]:
+    terms = dict(own_terms())
+    paths, remarks = own_files(folders)
+    for path in paths:
         try:
-            terms.update(read_terms(_text_of(path), path.name, terms))
-        except TermsError as error:
+            terms.update(read_terms(text_of(path), path.name, terms))
+        except ValueError as error:
             remarks.append(f"{error}. The file is left out")
     return Lexicon(tuple(terms.values()), tuple(remarks))
-
-
-def files_of(folders: Sequence[Path]) -> list[Path]:
-    """The users' files of terms, in the order of the folders and of their names."""
-    found = []
-    for folder in folders:
-        with suppress(OSError):  # a folder that cannot be listed has none
-            found += sorted(path for path in folder.glob("*.json") if path.is_file())
-    return found
 
 
 def key_of(text: str) -> str:
@@ -138,20 +126,6 @@ def key_of(text: str) -> str:
 @cache
 def _own() -> dict[str, Term]:
     return read_terms(FILE.read_text(encoding="utf-8"), FILE.name)
-
-
-def _text_of(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            data = file.read(MAX_BYTES + 1)
-    except OSError as error:
-        raise TermsError(f"{path.name} cannot be read: {error.strerror or error}") from None
-    if len(data) > MAX_BYTES:
-        raise TermsError(f"{path.name} must be at most {MAX_BYTES // 1024} kB, it is larger")
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        raise TermsError(f"{path.name} must be text in UTF-8, it is not") from None
 
 
 def _read_row(row: Any, where: str, known: Mapping[str, Term]) -> Iterable[Term]:
@@ -207,10 +181,11 @@ def _checked(row: Mapping[str, Any], where: str) -> dict[str, Any]:
         given["advice"] = " ".join(line.split())
     if "ages" in row:
         given["ages"] = _checked_ages(row["ages"], where)
-    if "needs_age" in row:
-        if not isinstance(row["needs_age"], bool):
-            raise TermsError(f"{where}: needs_age must be true or false")
-        given["needs_age"] = row["needs_age"]
+    for field in ("needs_age", "alone"):
+        if field in row:
+            if not isinstance(row[field], bool):
+                raise TermsError(f"{where}: {field} must be true or false")
+            given[field] = row[field]
     if "followed_by" in row:
         words = row["followed_by"]
         if not isinstance(words, list):

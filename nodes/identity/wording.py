@@ -21,7 +21,13 @@ NEAR_YEARS = 5  # within which an age agrees with the planned one
 HALF_YEARS = 10  # beyond that, the gap at which half of a word's weight counts
 
 _BETWEEN = re.compile(r"[\s\-_]{1,3}")  # between two words of one term
-_NO_NAMES = frozenset({"a", "an", "the", "my", "her", "his", "their", "our", "this", "that", "i"})
+# Between "of" and the capital letter of a name: "van Gogh", "de la Tour".
+_PARTICLES = (
+    "van", "von", "da", "de", "del", "della", "di", "du", "la", "le", "el", "van der", "de la",
+)  # fmt: skip
+_NO_NAMES = frozenset(
+    {"a", "an", "the", "my", "her", "his", "their", "our", "this", "that", "i", "art", "spring", "summer", "autumn", "winter"}
+)  # fmt: skip
 _NEGATORS = frozenset(
     {"no", "not", "without", "never", "non", "avoid", "exclude", "minus", "isn't", "aren't", "don't", "doesn't"}
 )  # fmt: skip
@@ -72,8 +78,8 @@ def find_terms(
     Notes
     -----
     Whole words only; of matches that overlap the longest counts, so that a term inside another
-    does not. What is negated ("no glasses", "without a hat") does not count. Of a term that is
-    said twice the more emphatic counts.
+    does not; one of weight 0 silences them so. What is negated ("no glasses", "without a hat")
+    does not count. Of a term that is said twice the more emphatic counts.
     """
     text, strength = _joined(segments)
     words, plain, linked = _words(text)
@@ -144,18 +150,34 @@ def _force(hit: Hit) -> tuple[float, float]:
     return hit.weight * hit.emphasis, hit.weight
 
 
+@dataclass(frozen=True)
+class _Pattern:
+    """Words in a row that say a term."""
+
+    words: tuple[str, ...]
+    term: Term
+    alone: bool = False
+    """Nothing else may stand beside them."""
+
+
 @cache
-def _patterns(
-    terms: tuple[Term, ...],
-) -> Mapping[str, tuple[tuple[tuple[str, ...], Term], ...]]:
-    found: dict[str, list[tuple[tuple[str, ...], Term]]] = {}
+def _patterns(terms: tuple[Term, ...]) -> Mapping[str, tuple[_Pattern, ...]]:
+    """The patterns of each term, by the stem of their first word."""
+    found: dict[str, list[_Pattern]] = {}
     for term in terms:
         for form in (term.text, *term.forms):
             words = words_of(form)
-            for after in term.followed_by or ("",):
-                pattern = (*words, *words_of(after))
-                first = "" if pattern[0][0] == "<" else _stem(pattern[0])
-                found.setdefault(first, []).append((pattern, term))
+            patterns = [_Pattern((*words, *words_of(after)), term) for after in term.followed_by]
+            if term.alone or not patterns:
+                patterns.append(_Pattern(tuple(words), term, term.alone))
+            if words[-1] == NAME:
+                patterns += [
+                    _Pattern((*words[:-1], *particle.split(), NAME), term)
+                    for particle in _PARTICLES
+                ]
+            for pattern in patterns:
+                first = "" if pattern.words[0][0] == "<" else _stem(pattern.words[0])
+                found.setdefault(first, []).append(pattern)
     return {first: tuple(some) for first, some in found.items()}
 
 
@@ -192,17 +214,19 @@ def _matches(
     patterns = _patterns(lexicon.terms)
     anywhere = patterns.get("", ())
     for first, word in enumerate(plain):
-        for pattern, term in (*patterns.get(_stem(word), ()), *anywhere):
-            last = first + len(pattern)
+        for pattern in (*patterns.get(_stem(word), ()), *anywhere):
+            last = first + len(pattern.words)
             if last > len(plain) or not all(linked[first : last - 1]):
                 continue
+            if pattern.alone and (any(linked[last - 1 : last]) or (first and linked[first - 1])):
+                continue
             if all(
-                _fits(part, plain[first + i], words[first + i][0], i == len(pattern) - 1)
-                for i, part in enumerate(pattern)
+                _fits(part, plain[first + i], words[first + i][0], i == len(pattern.words) - 1)
+                for i, part in enumerate(pattern.words)
             ):
-                if pattern[-1] == NAME:
+                if pattern.words[-1] == NAME:
                     last = _whole_name(words, plain, linked, last)
-                found.append((first, last, term))
+                found.append((first, last, pattern.term))
     return found
 
 

@@ -66,6 +66,7 @@ def test_a_shipped_workflow_gives_the_same_pixels_and_words(
 def alike(told):
     """Without numbers that count on from run to run, and which programs of which version ran."""
     text = re.sub(r"_\d{5}_", "_", json.dumps(told))
+    text = text.replace("Already saved as", "Saved as")  # by another test, in the same host
     told = json.loads(text)
     if isinstance(told, dict) and "manifest" in told:
         manifest = json.loads(told["manifest"])

@@ -63,6 +63,15 @@ def test_the_risk_is_what_the_factors_leave():
     assert risks == sorted(risks, reverse=True)
 
 
+def test_what_two_causes_advise_alike_is_said_once_and_trifles_not_at_all():
+    found = run("anime, manga, (sepia:0.01)")
+    told = report(found)
+    assert told.count("drawn faces follow") == 1
+    assert "'manga'" in told
+    assert "sepia" not in told
+    assert len(found.factors) == 3
+
+
 def test_the_report_names_the_worst_first_with_what_to_change():
     found = run("(anime:1.3)", shot="half body")
     lines = report(found).splitlines()

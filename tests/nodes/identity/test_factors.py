@@ -122,6 +122,15 @@ def test_more_backlight_keeps_less():
     assert next(of_picture(replace(base, backlight_stops=0.99))).advice == ""
 
 
+@pytest.mark.parametrize(
+    ("stops", "words"), [(-2.0, "2.0 stops darker"), (2.0, "2.0 stops lighter")]
+)
+def test_light_behind_a_head_is_told_against_the_face(stops, words):
+    told = next(of_picture(replace(seen(), backlight_stops=stops))).words
+    assert words in told
+    assert told.endswith("than the face")
+
+
 def test_the_angle_from_the_camera():
     base = seen()
     assert turned_deg(base.prominence) is None

@@ -67,15 +67,20 @@ def test_own_presets_are_found_by_name_and_damage_is_told(folder):
     )
     (folder / "broken.json").write_text("{")
     first = CloseUpPrompt.fingerprint_inputs(preset="blank")
-    prompts, *_, report = CloseUpPrompt.execute("natural window", own_preset="My Skin").args
+    prompts, *_, report = CloseUpPrompt.execute("My Skin").args
     assert "freckles" in prompts[0]
     assert "window" not in prompts[0]
     assert "Preset 'my skin'" in report
     assert f"Left out {folder / 'broken.json'}: broken.json is not JSON" in report
     (folder / "broken.json").unlink()
     assert CloseUpPrompt.fingerprint_inputs(preset="blank") != first
-    with pytest.raises(ValueError, match=r"own_preset must name .* there is my skin; got 'other'"):
-        CloseUpPrompt.execute("natural window", own_preset="other")
+    assert CloseUpPrompt.define_schema().inputs[0].options[-1] == "my skin"
+    assert CloseUpPrompt.validate_inputs(preset="my skin") is True
+    refusal = CloseUpPrompt.validate_inputs(preset="other")
+    assert refusal.startswith("preset must be one of natural window")
+    assert "my skin; got 'other'" in refusal
+    with pytest.raises(ValueError, match="my skin; got 'other'"):
+        CloseUpPrompt.execute("other")
 
 
 def test_without_a_folder_of_own_words_it_works(tmp_path, monkeypatch):
@@ -88,7 +93,7 @@ def test_every_input_has_a_tooltip_and_the_ids_are_those_that_workflows_hold(inp
     assert list(inputs) == [
         "preset", "subject", "region", "age", "skin_type", "skin_detail", "make_up", "glasses", "iris", "lashes",
         "brows", "light", "palette", "lens", "background", "extra", "format", "vary_ages", "vary_skin_types",
-        "vary_make_up", "vary_light", "combine", "own_preset",
+        "vary_make_up", "vary_light", "combine",
     ]  # fmt: skip
     outputs = [each.display_name or each.id for each in CloseUpPrompt.define_schema().outputs]
     assert outputs == ["prompt", "negative", "terms", "label", "count", "report"]

@@ -79,6 +79,8 @@ def test_words_of_an_option_stand_exactly_where_the_region_shows_their_part(fiel
         for alternatives in option.words:
             (piece,) = alternatives
             text = number_form(piece.say if format == "sentences" else piece.tag, region.one_eye)
+            if not text:  # tags leave it away
+                continue
             shown = piece.part in region.parts | {"skin"}
             assert (text.casefold() in prompt) == shown, (region.name, text)
 
@@ -182,7 +184,7 @@ def test_extra_stands_at_the_end_as_it_was_typed():
     extra = "a (tiny scar:1.2) on the (chin)"
     assert one("natural window", extra=f" {extra}\n").prompt.endswith(f" irises. {extra}")
     assert one("natural window", extra=extra, format="tags").prompt.endswith(f" irises, {extra}")
-    assert one(extra=", scar", format="tags").prompt.endswith("frame-filling, scar")
+    assert one(extra=", scar", format="tags").prompt.endswith("to chin, scar")
     assert "as you typed them" in build(extra=extra, format="tags").report
 
 
@@ -352,6 +354,9 @@ def test_a_child_is_shown_as_it_is(preset):
         ({"subject": "a little girl", "age": 30, "region": "lips"}, "says 'little girl'"),
         ({"subject": "a girl", "region": "lips"}, "says 'girl'"),
         ({"subject": "a 15-year-old", "region": "lips"}, "says '15-year-old'"),
+        ({"subject": "a 16 y.o. dancer", "region": "lips"}, "says '16 y.o'"),
+        ({"subject": "somebody, 16yrs old", "region": "lips"}, "says '16yrs old'"),
+        ({"subject": "somebody of 16 years of age", "region": "lips"}, "says '16 years of age'"),
         ({"subject": "someone aged 9", "region": "lips"}, "says 'aged 9'"),
         ({"subject": "someone, twelve years old", "region": "lips"}, "says 'twelve years old'"),
         ({"extra": "of a schoolgirl", "region": "lips"}, "says 'schoolgirl'"),
@@ -465,17 +470,21 @@ def test_at_most_256_prompts_are_made_and_the_count_is_said():
 
 def test_the_report_says_how_long_the_prompt_is_for_clip():
     report = build("weathered monochrome", format="tags").report
-    assert re.search(
-        r"Length: \d+ words at most, 1\d\d CLIP tokens or more: 2 blocks of 75", report
-    )
+    assert re.search(r"Length: \d+ words at most, about 1\d\d CLIP tokens: 2 blocks of 75", report)
     assert "CLIP" not in build("weathered monochrome").report
+
+
+def test_but_for_the_longest_every_preset_fits_one_block_of_clip():
+    """CLIP's own reader, with its vocabulary, counts 74 at most, and 105 for the longest."""
+    reports = {preset: build(preset, format="tags").report for preset in PRESETS}
+    longer = {preset for preset, report in reports.items() if ": 1 block of 75" not in report}
+    assert longer == {"weathered monochrome"}
 
 
 @pytest.mark.parametrize(
     ("settings", "message"),
     [
         ({"preset": "moon"}, "preset must be one of natural window.*got 'moon'"),
-        ({"own_preset": "moon"}, "own_preset must name a preset .* there is none; got 'moon'"),
         ({"light": "moon"}, "light must be one of window light.*got 'moon'"),
         ({"region": NOT_SAID}, "region must be one of eyes"),
         ({"format": "verse"}, "format must be one of sentences, tags; got 'verse'"),

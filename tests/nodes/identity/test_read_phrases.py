@@ -4,10 +4,10 @@ import re
 
 import pytest
 
+from portrait_loupe.nodes.identity.own_files import MAX_BYTES
 from portrait_loupe.nodes.identity.prompt import build_prompts
 from portrait_loupe.nodes.identity.read_phrases import (
     FILE,
-    MAX_BYTES,
     PhraseError,
     read_phrases,
     shipped,
@@ -63,6 +63,7 @@ def test_the_own_file_reads_the_same_every_time(data):
         (lambda d: piece(d).update(say="brown,"), "no comma or point at its ends"),
         (lambda d: piece(d).update(say="brown  iris"), "single spaces"),
         (lambda d: piece(d).update(say=""), "one line of 1 to 300 letters"),
+        (lambda d: d["fields"]["region"]["options"][2]["words"][0].update(tag=""), "a region must have a tag"),
         (lambda d: piece(d).update(say="a\nb"), "one line"),
         (lambda d: piece(d).update(say="eyes of {subject}"), "only there"),
         (lambda d: piece(d).update(weight=1.9), "weight must be 1 to 1.4, got 1.9"),
@@ -109,7 +110,7 @@ def test_own_presets_and_options_join_the_packs(tmp_path):
     phrases, remarks = with_own(shipped(), [tmp_path])
     assert remarks == ()
     assert list(phrases.own) == ["midnight snack"]
-    built = build_prompts(phrases, preset="blank", own_preset="Midnight  SNACK")
+    built = build_prompts(phrases, preset="Midnight  SNACK")
     assert "Cold light of an open fridge." in built.items[0].prompt
     assert "dewy" in built.items[0].prompt
     lit = build_prompts(phrases, preset="natural window", vary={"light": "fridge, overcast"})
@@ -147,13 +148,14 @@ def test_bytes_that_are_no_text_and_folders_that_are_no_files_are_left_out(tmp_p
     (tmp_path / "folder.json").mkdir()
     phrases, remarks = with_own(shipped(), [tmp_path, tmp_path / "missing"])
     assert phrases.own == {}
-    assert len(remarks) == 2
+    (remark,) = remarks
+    assert "noise.json must be text in UTF-8" in remark
 
 
 def test_own_words_are_never_for_children(tmp_path):
     put(tmp_path, "mine.json", OWN)
     phrases, _ = with_own(shipped(), [tmp_path])
     with pytest.raises(ValueError, match="not 'midnight snack'"):
-        build_prompts(phrases, preset="blank", own_preset="midnight snack", age=9, fields={"make_up": "none", "light": "overcast"})  # fmt: skip
+        build_prompts(phrases, preset="midnight snack", age=9, fields={"make_up": "none", "light": "overcast"})  # fmt: skip
     with pytest.raises(ValueError, match="not 'fridge'"):
         build_prompts(phrases, preset="natural window", age=9, vary={"light": "fridge"})
