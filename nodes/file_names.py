@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 MAX_LETTERS = 80
-_FORBIDDEN = frozenset('/\\:*?"<>|')
-_RESERVED = frozenset(
-    {"con", "prn", "aux", "nul"} | {f"{port}{n}" for port in ("com", "lpt") for n in range(1, 10)}
+MAX_BYTES = (
+    200  # of UTF-8, where letters take up to four: file systems hold 255 with ending and number
 )
+FORBIDDEN = frozenset('/\\:*?"<>|')  # to Windows, and the first to all
+RESERVED = frozenset(  # to Windows, for devices, whatever follows a point
+    {"con", "prn", "aux", "nul", "conin$", "conout$"}
+    | {f"{port}{n}" for port in ("com", "lpt") for n in "123456789\N{SUPERSCRIPT ONE}\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}"}
+)  # fmt: skip
 
 
 def check_file_name(name: str, widget: str, *, ending: str, example: str, place: str) -> str:
@@ -53,12 +57,14 @@ def why_not_a_name(stem: str) -> str | None:
         return "it is empty"
     if len(stem) > MAX_LETTERS:
         return f"it may have at most {MAX_LETTERS} letters"
-    if found := sorted(_FORBIDDEN & set(stem)):
+    if len(stem.encode("utf-8", "replace")) > MAX_BYTES:
+        return f"it may have at most {MAX_BYTES} bytes, and many of its letters take several"
+    if found := sorted(FORBIDDEN & set(stem)):
         return f"it may not hold {' '.join(found)}"
     if not stem.isprintable():
         return "it may hold letters that can be seen alone"
     if stem[0] in ". " or stem[-1] in ". ":
         return "it may not begin or end with a point or a space"
-    if stem.split(".")[0].strip().lower() in _RESERVED:
+    if stem.split(".")[0].strip().lower() in RESERVED:
         return "Windows keeps this name for a device"
     return None

@@ -23,6 +23,7 @@ from typing import Any, BinaryIO, cast
 from torch import Tensor
 
 from ...kernels.picture import check_picture
+from ..file_names import FORBIDDEN, RESERVED
 from .encode import FORMATS, Metadata, Tick, json_bytes, why_not, write_picture
 from .sources import ENDING as SOURCES
 
@@ -36,11 +37,6 @@ MAX_PREFIX = 600  # bytes: with the output folder before it well under the 4096 
 MAX_SLIDE = 60  # letters of a slide's name
 _TRIES = 9999
 _SWITCHED_OFF = "ComfyUI runs with --disable-metadata: neither the graph nor the manifest was saved"
-_FORBIDDEN = frozenset('/\\<>:"|?*')
-_RESERVED = frozenset(
-    {"con", "prn", "aux", "nul", "conin$", "conout$"}
-    | {f"{port}{n}" for port in ("com", "lpt") for n in "123456789\N{SUPERSCRIPT ONE}\N{SUPERSCRIPT TWO}\N{SUPERSCRIPT THREE}"}
-)  # fmt: skip
 _ENDINGS = tuple(dict.fromkeys(["", *(one.ending for one in FORMATS.values()), ".json", SOURCES]))
 
 
@@ -395,13 +391,13 @@ def _why_not_name(part: str) -> str | None:
         return "it is empty"
     if part == "..":
         return "'..' leads out of a folder"
-    if found := sorted(_FORBIDDEN & set(part)):
+    if found := sorted(FORBIDDEN & set(part)):
         return f"it may not hold {' '.join(found)}, which Windows forbids"
     if not part.isprintable():
         return "it holds signs that cannot be seen"
     if part != part.strip(" ") or part.endswith("."):
         return f"{part!r} begins or ends with a space or ends with a point"
-    if part.split(".")[0].rstrip().lower() in _RESERVED:
+    if part.split(".")[0].rstrip().lower() in RESERVED:
         return f"Windows keeps the name {part!r} for a device"
     if len(part.encode()) > MAX_NAME:
         return f"the name {part[:20]}... is {len(part.encode())} bytes long; at most {MAX_NAME} fit every disk"

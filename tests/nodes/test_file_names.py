@@ -34,7 +34,7 @@ def test_a_plain_name_gets_the_ending_once(given, want):
     "name",
     [
         "", " ", ".thing", "..", "../up", "a/b", "a\\b", "/etc/passwd", "C:x", "a\0b", "a\nb", "\u202eb", "NUL",
-        "con.thing", "Com1.x", "lpt9", "a*", "what?", '"', "<a>", "a|b", ".hidden", "dot.", "x" * (MAX_LETTERS + 1),
+        "con.thing", "Com1.x", "lpt9", "CONIN$", "com\u00b9", "\u611b" * 70, "a*", "what?", '"', "<a>", "a|b", ".hidden", "dot.", "x" * (MAX_LETTERS + 1),
     ],
 )  # fmt: skip
 def test_a_name_that_some_system_would_not_take_is_refused_with_the_way_out(name):
