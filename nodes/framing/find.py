@@ -9,13 +9,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from ...kernels.picture import check_picture, luma, split_alpha
 from . import linked
 from .choose import ALL, IN_MASK, LIKE, Ranking, choose_faces
 from .faces import Box, Face, Faces
-from .prominence import measure
+from .prominence import measure_face
 
 if TYPE_CHECKING:
     from .detect.network import Network
@@ -135,8 +136,8 @@ def find_faces(
         raise ValueError(_no_face(name, remarks))
 
     def prominence(number: int, face: Face) -> float:
-        alone = Faces(size, ((face,),), name)
-        return measure(image[number : number + 1], alone)[0][0].score
+        colours, _ = split_alpha(image[number : number + 1])
+        return measure_face(colours[0], face, name).score
 
     packs = (folders or {}).get("insightface", ())
     chosen = choose_faces(
@@ -203,7 +204,10 @@ def _look(
         if network is None:
             detection = embedded.find_faces(luma(pixels).numpy())
         else:
-            detection = networks.find_faces(pixels.clamp(0, 1).numpy(), network)
+            low, high = torch.aminmax(pixels)
+            if low < 0 or high > 1:
+                pixels = pixels.clamp(0, 1)
+            detection = networks.find_faces(pixels.numpy(), network)
         frames.append(list(detection.faces))
         remarks += [f"picture {index + 1}: {remark}" for remark in detection.remarks]
         if tick:

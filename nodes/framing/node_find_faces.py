@@ -5,6 +5,7 @@ import json
 from ...kernels.picture import split_alpha
 from ..host import io, model_folders, progress
 from .choose import RULES
+from .detect.files import state_of
 from .draw import draw_faces
 from .faces import Face
 from .find import BACKENDS, FOLDER_KINDS, find_faces
@@ -106,6 +107,11 @@ class FindFaces(io.ComfyNode):
             ],
             has_intermediate_output=True,
         )
+
+    @classmethod
+    def fingerprint_inputs(cls, **_) -> str:
+        """A detector that was put there since is used."""
+        return state_of([folder for kind in FOLDER_KINDS for folder in model_folders(kind)])
 
     @classmethod
     def execute(

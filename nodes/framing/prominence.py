@@ -233,7 +233,7 @@ def measure(image: Tensor, faces: Faces, *, progress: Progress | None = None) ->
     measured = []
     for index, picture in enumerate(colours):
         frame = faces.frames[index % len(faces.frames)]
-        measured.append(tuple(_of_face(picture, face, faces.backend) for face in frame))
+        measured.append(tuple(measure_face(picture, face, faces.backend) for face in frame))
         if tick:
             tick(index + 1)
     return tuple(measured)
@@ -265,8 +265,17 @@ def straight_iod(face: Face) -> float:
     return face.iod / max(cos(radians(face.yaw_deg or 0.0)), MOST_YAW_GAIN)
 
 
-def _of_face(picture: Tensor, face: Face, backend: str) -> Prominence:
-    """The figures of one face in one picture (H, W, 3)."""
+def measure_face(picture: Tensor, face: Face, backend: str) -> Prominence:
+    """How prominent one face is, in a picture that has been checked: see ``measure``.
+
+    Parameters
+    ----------
+    picture : Tensor, (H, W, 3), sRGB 0..1, finite
+    face : Face
+        Found in this picture.
+    backend : str
+        As in ``Faces.backend``.
+    """
     height, width = picture.shape[:2]
     iod = straight_iod(face)
     visible, light = _oval_light(picture, face, iod)
@@ -633,5 +642,5 @@ def most_prominent(measured: Measured) -> Prominence:
 
 
 __all__ = [
-    "Measured", "Prominence", "advice", "as_json", "confidence_of", "measure", "most_prominent", "rank", "report", "straight_iod",
+    "Measured", "Prominence", "advice", "as_json", "confidence_of", "measure", "measure_face", "most_prominent", "rank", "report", "straight_iod",
 ]  # fmt: skip

@@ -5,10 +5,10 @@ import json
 from ..framing.models import MODELS
 from ..framing.regions import SHOTS
 from ..host import io, model_folders
-from .audit import Asked, audit, report
+from .audit.audit import Asked, audit, report
+from .audit.scene import NO_SHOT, SIDES
+from .audit.terms import FOLDER, read_lexicon
 from .own_files import state_of
-from .scene import NO_SHOT, SIDES
-from .terms import FOLDER, read_lexicon
 
 
 class IdentityAudit(io.ComfyNode):

@@ -2,6 +2,7 @@
 
 import json
 
+from ..framing.detect.files import state_of
 from ..framing.find import FOLDER_KINDS
 from ..host import io, model_folders, progress
 from .draw_drift import draw_drift
@@ -43,19 +44,24 @@ class IdentityDrift(io.ComfyNode):
                 io.Float.Output(
                     "similarity",
                     is_output_list=True,
-                    tooltip="Of each picture the cosine of its most alike face, by the first encoder; 0 where it cannot be told.",
+                    tooltip="Of each picture the cosine of its most alike face, by the first encoder in the list of encoder; 0 where it cannot be told.",
                 ),
                 io.Boolean.Output(
                     "can_tell",
                     is_output_list=True,
                     tooltip="Whether it can be told at all: a face of 112 px or more, and an encoder.",
                 ),
-                io.Image.Output("picture", tooltip="The faces beside those of the profile."),
+                io.Image.Output("sheet", tooltip="The faces beside those of the profile."),
                 io.String.Output("report", tooltip="The figures, and how far they are to be believed."),
                 io.String.Output("json", tooltip="All figures of every face."),
             ],
             has_intermediate_output=True,
         )  # fmt: skip
+
+    @classmethod
+    def fingerprint_inputs(cls, **_) -> str:
+        """A pack that was put there since is used."""
+        return state_of([folder for kind in FOLDER_KINDS for folder in model_folders(kind)])
 
     @classmethod
     def execute(
@@ -73,6 +79,6 @@ class IdentityDrift(io.ComfyNode):
             [one is not None for one in likeness],
             draw_drift(found, identity, image),
             words,
-            json.dumps(found.as_json()),
+            json.dumps(found.as_json(), allow_nan=False),
             ui={"loupe_report": [words]},
         )

@@ -50,6 +50,8 @@ class LoadIdentity(io.ComfyNode):
         """True, or why there is no such file: ComfyUI's own list is as old as the page."""
         if file is None:  # it is linked, and not known yet
             return True
+        if not isinstance(file, str):
+            return f"file must be the name of a file in models/{FOLDER}, got {file!r}"
         try:
             find_identity(file, loading_folders())
         except ValueError as objection:

@@ -2,6 +2,7 @@
 
 import json
 
+from ..framing.detect.files import state_of
 from ..framing.find import FOLDER_KINDS
 from ..host import io, model_folders, pack_version, progress
 from .aggregate import LIMIT
@@ -112,6 +113,11 @@ class IdentityProfile(io.ComfyNode):
             is_input_list=True,
             has_intermediate_output=True,
         )  # fmt: skip
+
+    @classmethod
+    def fingerprint_inputs(cls, **_) -> str:
+        """A pack that was put there since is used."""
+        return state_of([folder for kind in FOLDER_KINDS for folder in model_folders(kind)])
 
     @classmethod
     def execute(

@@ -4,10 +4,10 @@ import json
 
 from ..host import io, model_folders
 from .own_files import state_of
-from .phrases import FIELDS, FROM_PRESET, NOT_SAID
-from .prompt import AGE_FROM_PRESET, AGE_NOT_SAID, FORMATS, build_prompts, find_preset
-from .read_phrases import FOLDER, shipped, with_own
-from .vary import COMBINES, VARIED, WIDGETS
+from .prompt.phrases import FIELDS, FROM_PRESET, NOT_SAID
+from .prompt.prompt import AGE_FROM_PRESET, AGE_NOT_SAID, FORMATS, build_prompts, find_preset
+from .prompt.read_phrases import FOLDER, shipped, with_own
+from .prompt.vary import COMBINES, VARIED, WIDGETS
 
 
 def _field(name, tooltip, default=FROM_PRESET):

@@ -91,7 +91,7 @@ def _missing(identity: Identity) -> list[str]:
     lines = []
     crops = [one.crop112 is not None for one in identity.references]
     if not identity.embedded:
-        kept = "the aligned faces are stored, so they can be embedded later" if all(crops) else ""
+        kept = "The aligned faces are stored, so they can be embedded later" if all(crops) else ""
         lines.append(
             f"no embedding: no encoder was here. {kept or 'Link the photos again where one is'}."
         )

@@ -35,8 +35,9 @@ def pixels(path: Path) -> np.ndarray:
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_a_shipped_workflow_gives_the_same_pixels_and_words(
-    host, standin, path, portraits, tmp_path
+    host, standin, path, portraits, tmp_path, monkeypatch
 ):
+    monkeypatch.setenv("LOUPE_MODELS", str(host.started.base / "models"))
     made = []
     for name, one in (("standin", standin), ("comfyui", host.server)):
         workflow = read_workflow(path)

@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..faces import OVAL, Box, Face, Point
+from .sampling import Axis, inside, level, scattered
 
 Plane = NDArray[np.floating[Any]]
 
@@ -60,42 +61,52 @@ class View:
         dx, dy = x - self.width / 2, y - self.height / 2
         return self.centre[0] + c * dx - s * dy, self.centre[1] + s * dx + c * dy
 
-    def of(self, luma: Plane) -> Plane:
-        """The view's own pixels, (height, width); beyond the picture its edge goes on."""
-        from scipy.ndimage import map_coordinates
+    def of(self, picture: Plane, *, outside: float | None = None) -> Plane:
+        """The view's own pixels.
 
+        Parameters
+        ----------
+        picture : (H, W) or (H, W, C), 0..1
+        outside : float or None
+            What a pixel holds whose centre lies beyond the picture; None: the picture's edge goes on.
+
+        Returns
+        -------
+        (height, width) or (height, width, C), float32, 0..1
+            Linear between the picture's pixels, or between means of blocks where the view shrinks it.
+        """
+        # Only the part in view is averaged into blocks, so an 8K picture costs what its part costs.
+        pixels = (self._turned if self.roll_deg else self._level)(picture, outside)
+        return np.clip(pixels, 0, 1, out=pixels)
+
+    @property
+    def _block(self) -> int:
+        return max(1, int(self.scale))
+
+    def _level(self, picture: Plane, outside: float | None) -> Plane:
+        height, width = picture.shape[:2]
+        x, _ = self.to_picture(np.arange(self.width, dtype=np.float32) + 0.5, self.height / 2)
+        _, y = self.to_picture(self.width / 2, np.arange(self.height, dtype=np.float32) + 0.5)
+        across, down = (
+            Axis.along(places, size, self._block) for places, size in ((x, width), (y, height))
+        )
+        if outside is None:
+            return level(picture, across, down)
+        columns, rows = inside(x, width), inside(y, height)
+        pixels = np.full((self.height, self.width, *picture.shape[2:]), outside, np.float32)
+        pixels[rows, columns] = level(picture, across.part(columns), down.part(rows))
+        return pixels
+
+    def _turned(self, picture: Plane, outside: float | None) -> Plane:
+        height, width = picture.shape[:2]
         x, y = self.to_picture(
             np.arange(self.width, dtype=np.float32) + 0.5,
             np.arange(self.height, dtype=np.float32)[:, None] + 0.5,
         )
-        # Only the part in view is averaged into blocks, so an 8K picture costs what its part costs.
-        block = max(1, int(self.scale))
-        left, right = _covered(x, luma.shape[1])
-        top, bottom = _covered(y, luma.shape[0])
-        small = _block_means(luma[top:bottom, left:right], block)
-        where = np.broadcast_arrays((y - top) / block - 0.5, (x - left) / block - 0.5)
-        return np.clip(
-            map_coordinates(small, np.stack(where), order=1, mode="nearest", output=np.float32),
-            0,
-            1,
-        )
-
-
-def _covered(points: NDArray, size: int) -> tuple[int, int]:
-    """The slice of an axis that the points need, never empty."""
-    first = min(max(int(points.min()) - 1, 0), size - 1)
-    return first, max(min(int(points.max()) + 2, size), first + 1)
-
-
-def _block_means(plane: Plane, block: int) -> Plane:
-    """Means over square blocks; those at the right and bottom border may be cut."""
-    for axis in (0, 1):
-        if block > 1:
-            starts = np.arange(0, plane.shape[axis], block)
-            counts = np.diff(np.append(starts, plane.shape[axis])).astype(np.float32)
-            sums = np.add.reduceat(plane, starts, axis=axis)
-            plane = sums / (counts[:, None] if axis == 0 else counts)
-    return plane
+        pixels = scattered(picture, x, y, self._block)
+        if outside is not None:
+            pixels[(x < 0) | (x >= width) | (y < 0) | (y >= height)] = outside
+        return pixels
 
 
 def find_pupils(

@@ -194,7 +194,7 @@ def _sweep(picture: NDArray, network: Network) -> list[_Seen]:
     found: list[_Seen] = []
     # Shrunk once: the smaller sizes are made from this one, so an 8K picture is read only once.
     base_size = (max(1, round(width / once)), max(1, round(height / once)))
-    base = _pixels(picture, View((width / 2, height / 2), once, 0.0, *base_size))
+    base = View((width / 2, height / 2), once, 0.0, *base_size).of(picture)
     for pad in PADS:
         around = 0.0 if pad == 1 else MARGIN
         sides = [
@@ -229,20 +229,11 @@ def _seen(picture: NDArray, network: Network, view: View) -> Iterator[_Seen]:
                 yield _Seen(Box(float(left), float(top), *size), there, float(score))
 
 
-def _pixels(picture: NDArray, view: View) -> NDArray[np.floating[Any]]:
-    """A view of a colour picture, (height, width, 3)."""
-    return np.stack([view.of(picture[..., channel]) for channel in range(3)], -1)
-
-
 def _canvas(picture: NDArray, view: View) -> NDArray[np.uint8]:
     """A view as networks take it; what lies beyond the picture is black, as they were taught."""
-    height, width = picture.shape[:2]
-    x, y = view.to_picture(
-        np.arange(view.width, dtype=np.float32) + 0.5,
-        np.arange(view.height, dtype=np.float32)[:, None] + 0.5,
-    )
-    inside = (x >= 0) & (x < width) & (y >= 0) & (y < height)
-    return (_pixels(picture, view) * 255 * inside[..., None]).round().astype(np.uint8)
+    pixels = view.of(picture, outside=0.0)
+    pixels *= 255
+    return pixels.round(out=pixels).astype(np.uint8)
 
 
 def _distinct(found: Sequence[_Seen]) -> list[_Seen]:

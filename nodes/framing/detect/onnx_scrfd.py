@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .kept import Kept
 from .network import CANVAS, Sightings, Unavailable, first_line
 from .scrfd import HALF, THRESHOLD, detector_files, no_detector
 
@@ -28,6 +29,7 @@ KINDS = (
 MEAN, SPREAD = 127.5, 128.0  # what the network was taught to expect subtracted, and divided by
 SAME_OVERLAP = 0.4  # intersection over union, insightface's own
 QUIET = 3  # errors only: the packs declare the shapes of one canvas, and others would be warned of
+_KEPT: Kept[OnnxScrfd] = Kept()
 
 
 def open_scrfd(folders: Sequence[Path]) -> OnnxScrfd:
@@ -36,7 +38,8 @@ def open_scrfd(folders: Sequence[Path]) -> OnnxScrfd:
     Parameters
     ----------
     folders : where packs lie, as ComfyUI's ``models/insightface``
-        See ``scrfd.detector_files``. The largest file that works is taken.
+        See ``scrfd.detector_files``. The largest file that works is taken; it stays open as long as
+        it does not change.
 
     Raises
     ------
@@ -54,7 +57,7 @@ def open_scrfd(folders: Sequence[Path]) -> OnnxScrfd:
     failed = []
     for file in files:
         try:
-            return OnnxScrfd(file)
+            return _KEPT.get(file, lambda file=file: OnnxScrfd(file))
         except Exception as error:  # whatever a broken file makes onnxruntime raise
             failed.append(f"{file}: {first_line(error)}")
     raise Unavailable(

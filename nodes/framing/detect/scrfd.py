@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .kept import Kept
 from .network import CANVAS, Sightings, Unavailable, first_line
 
 THRESHOLD = 0.5  # insightface's own; no false face on 17 faceless pictures
@@ -22,6 +23,7 @@ THRESHOLD = 0.5  # insightface's own; no false face on 17 faceless pictures
 PLACES = ("models/*", "*", "models/*/*", "*/*", "")
 NAMES = ("det_*.onnx", "scrfd_*.onnx")  # the second in antelopev2
 HALF = 0.5  # px: its anchors count from pixel centres, at multiples of the stride
+_KEPT: Kept[InsightFace] = Kept()
 
 
 def detector_files(folders: Sequence[Path]) -> list[Path]:
@@ -86,19 +88,23 @@ def open_insightface(folders: Sequence[Path]) -> InsightFace:
             f"backend 'insightface' is installed but cannot be imported: {first_line(error)}",
             nearly=True,
         ) from error
-    try:
+
+    def opened() -> InsightFace:
         # A path that exists is never looked for online.
         detector: Any = get_model(str(file), providers=["CPUExecutionProvider"])
         detector.prepare(ctx_id=-1, det_thresh=THRESHOLD, input_size=(CANVAS, CANVAS))
         found = InsightFace(detector, f"{file.parent.name}/{file.name}")
         found(np.zeros((CANVAS, CANVAS, 3), np.uint8))
+        return found
+
+    try:
+        return _KEPT.get(file, opened)
     except Exception as error:  # whatever a broken file or another insightface raises
         raise Unavailable(
             f"backend 'insightface' failed with {file}: {first_line(error)}. "
             "Replace the file, or choose another backend",
             nearly=True,
         ) from error
-    return found
 
 
 class InsightFace:

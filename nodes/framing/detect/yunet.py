@@ -8,14 +8,17 @@ files of libfacedetection.train and of OpenCV's zoo the later one without.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from .kept import Kept
 from .network import CANVAS, GRID, Sightings, Unavailable, first_line
 
 THRESHOLD = 0.7  # OpenCV's and libfacedetection's advice lies between 0.6 and 0.9
@@ -39,6 +42,8 @@ PLACE_VARIANCE, SIZE_VARIANCE = 0.1, 0.2
 
 STRIDES = (8, 16, 32)  # of the ONNX file's maps
 HEADS = ("cls", "obj", "bbox", "kps")
+_KEPT_KORNIA: Kept[KorniaYuNet] = Kept()
+_KEPT_ONNX: Kept[OnnxYuNet] = Kept()
 
 
 def open_kornia(folders: Sequence[Path], *, allow_download: bool = False) -> KorniaYuNet:
@@ -70,16 +75,20 @@ def open_kornia(folders: Sequence[Path], *, allow_download: bool = False) -> Kor
             "or turn on allow_download once"
         )
     file = files[0] if files else _downloaded(Path([*folders, hub][0], "yunet_final.pth"))
-    try:
+
+    def opened() -> KorniaYuNet:
         found = KorniaYuNet(_kornia_network(file), file.name)
         found(np.zeros((GRID, GRID, 3), np.uint8))
+        return found
+
+    try:
+        return _KEPT_KORNIA.get(file, opened)
     except Exception as error:  # whatever a broken file or another kornia raises
         raise Unavailable(
             f"backend 'kornia YuNet' failed with {file}: {first_line(error)}. "
             "Remove that file, or replace it by a good one",
             nearly=True,
         ) from error
-    return found
 
 
 def _downloaded(file: Path) -> Path:
@@ -190,16 +199,19 @@ def open_onnx(folders: Sequence[Path]) -> OnnxYuNet:
     for file in files:
         for runner in runners:
             try:
-                found = OnnxYuNet(runner(file), f"{file.name}, {runner.title}")
-                found(np.zeros((CANVAS, CANVAS, 3), np.uint8))
+                return _KEPT_ONNX.get(file, partial(_tried, file, runner), runner.title)
             except Exception as error:  # whatever a broken file makes the two raise
                 failed.append(f"{file.name} in {runner.title}: {first_line(error)}")
-            else:
-                return found
     raise Unavailable(
         f"backend 'YuNet ONNX' failed with {'; '.join(failed)}. Remove or replace the file",
         nearly=True,
     )
+
+
+def _tried(file: Path, runner: Any) -> OnnxYuNet:
+    found = OnnxYuNet(runner(file), f"{file.name}, {runner.title}")
+    found(np.zeros((CANVAS, CANVAS, 3), np.uint8))
+    return found
 
 
 class OnnxYuNet:
@@ -248,6 +260,7 @@ class _OpenCv:
 
         self._network = cv2.dnn.readNet(str(file))
         self._names = [f"{head}_{stride}" for head in HEADS for stride in STRIDES]
+        self._alone = Lock()  # its input and its answer are two calls
         self.square = False
         try:  # a file made for 640 x 640 alone may or may not take others, by OpenCV's version
             self(np.zeros((1, 3, GRID, 2 * GRID), np.float32))
@@ -256,8 +269,10 @@ class _OpenCv:
             self._network = cv2.dnn.readNet(str(file))
 
     def __call__(self, pixels: NDArray[np.float32]) -> dict[str, NDArray]:
-        self._network.setInput(pixels)
-        return dict(zip(self._names, self._network.forward(self._names), strict=True))
+        with self._alone:
+            self._network.setInput(pixels)
+            told = [one.copy() for one in self._network.forward(self._names)]
+        return dict(zip(self._names, told, strict=True))
 
 
 class _OnnxRuntime:

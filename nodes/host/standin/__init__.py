@@ -4,6 +4,6 @@
 - graph    checks a prompt in the API format and runs it
 - images   LoadImage, SaveImage, PreviewImage, PreviewAny
 
-It has no lists, lazy inputs, blockers, expansion, models or server; a graph that needs them is
+It has no lazy inputs, blockers, expansion, models or server; a graph that needs them is
 refused in one line. It grows only when a node of ours needs it.
 """

@@ -6,7 +6,7 @@ points of a face at the same places of a square. A face is brought there by a si
 
 from __future__ import annotations
 
-from math import atan2, degrees, hypot
+from math import ceil, hypot
 
 import numpy as np
 import torch
@@ -15,7 +15,6 @@ from torch import Tensor
 
 from ....kernels.color import linear_to_srgb, srgb_to_linear
 from ....kernels.picture import split_alpha
-from ....kernels.resample import resample
 from ...framing.align import MESH_NOSE_TIP
 from ...framing.faces import Face
 
@@ -178,37 +177,85 @@ def _codes(colours: Tensor) -> NDArray[np.uint8]:
 def _shrunk(picture: Tensor, back: NDArray[np.float64], size: int) -> NDArray[np.uint8]:
     """Antialiased, from the part of the picture that the crop shows."""
     x, y = back[:, :2] @ (size / 2, size / 2) + back[:, 2]
-    side = size * hypot(back[0, 0], back[1, 0])
-    reach = 0.75 * side + 4  # half its diagonal is 0.71, and the kernel sees a little further
+    step = hypot(back[0, 0], back[1, 0])  # px of the picture for each of the crop
+    # Half of the turned square, and what is mixed into its outermost pixels.
+    reach = (size / 2 + 1) * (abs(back[0, 0]) + abs(back[1, 0])) + 2
     height, width = picture.shape[:2]
     left, right = (int(np.clip(x + reach * way, 0, width)) for way in (-1, 1))
     top, bottom = (int(np.clip(y + reach * way, 0, height)) for way in (-1, 1))
     if right <= left or bottom <= top:
         return np.zeros((size, size, 3), np.uint8)
-    # Faces of thousands of px are made smaller by whole numbers first: 1.5 s instead of 18 for 7300 px.
-    fewer = max(1, min(int(side / size / SPARE), right - left, bottom - top))
+    # Faces of thousands of px are made smaller by whole numbers first.
+    fewer = max(1, min(int(step / SPARE), right - left, bottom - top))
     bottom, right = bottom - (bottom - top) % fewer, right - (right - left) % fewer
-    part = _fewer(picture[top:bottom, left:right], fewer)
-    box = [(at - side / 2) / fewer for at in (x - left, y - top)] + [side / fewer] * 2
-    turn = degrees(atan2(back[1, 0], back[0, 0]))
-    crop, _ = resample(
-        part.permute(2, 0, 1)[None],
-        (box[0], box[1], box[2], box[3]),
-        (size, size),
-        kernel="bilinear",
-        turn_deg=turn,
-    )
-    return _codes(crop[0].permute(1, 2, 0))
+    light = _light(picture[top:bottom, left:right], fewer)
+    inner = (back - np.array([(0, 0, left), (0, 0, top)])) / fewer
+    return _codes(linear_to_srgb(_mixed(light, inner, size)))
 
 
-def _fewer(part: Tensor, fewer: int) -> Tensor:
-    """The mean light of every square of so many pixels, coded; what is left over is dropped."""
-    if fewer == 1:
-        return part.float().cpu().nan_to_num(0).clamp(0, 1)
+def _mixed(light: Tensor, back: NDArray[np.float64], size: int) -> Tensor:
+    """Of light (3, H, W) that around the crop's pixels, (size, size, 3); 0 where the picture has ended.
+
+    A tent as wide as the crop's step in the picture, at least a pixel, as in ``kernels.resample``: up
+    to so many samples a pixel, each linear between the picture's pixels, on a finer grid of the crop.
+    """
+    from torch.nn.functional import grid_sample
+
+    sides = np.array(light.shape[:0:-1])  # width, height
+    across, down = back[:, 0], back[:, 1]
+    weights = _tent(hypot(*across))
+    finer = len(weights) // 2 + 1
+    at = (np.arange(size * finer + finer - 1) - (finer - 1)) / finer + HALF
+    places = np.empty((len(at), len(at), 2), np.float32)
+    for axis, side in enumerate(sides):  # torch counts from -1 to 1 between the edges
+        where = at * across[axis], (at * down[axis] + back[axis, 2])[:, None]
+        places[..., axis] = np.add(*where) * (2 / side) - 1
+    seen = grid_sample(
+        light[None],
+        torch.from_numpy(places)[None],
+        padding_mode="border",
+        align_corners=False,
+    )[0]
+    for _ in range(2):  # the rows, then the columns
+        lines = [seen[:, first:][:, ::finer][:, :size] for first in range(len(weights))]
+        summed = torch.zeros_like(lines[0])
+        for line, weight in zip(lines, weights, strict=True):
+            summed.add_(line, alpha=weight)
+        seen = summed.transpose(1, 2)
+    half = (abs(across) + abs(down)) / 2  # of what one pixel covers
+    centres = torch.from_numpy(places[finer - 1 :: finer, finer - 1 :: finer][:size, :size])
+    beyond = centres.abs() >= torch.from_numpy(1 + half * 2 / sides).float()
+    return seen.permute(1, 2, 0).masked_fill(beyond.any(-1, keepdim=True), 0)
+
+
+def _tent(step: float) -> list[float]:
+    """The shares of samples on a grid as many times finer as the step is wide, rounded up.
+
+    Of two tents that fit the grid a mixture, with the spread of one ``step`` px wide each way: its variance
+    is step^2 / 6, of which being linear between pixels has 1 / 6 already.
+    """
+    finer = max(1, ceil(step - 1e-6))
+    if finer == 1:
+        return [1.0]
+    wide = (finer**2 - (finer / step) ** 2 - (finer - 1) ** 2 + 1) / (2 * finer - 1)
+    away = abs(np.arange(1 - finer, finer))
+    both = [np.clip(side - away, 0, None) / side**2 for side in (finer - 1, finer)]
+    return ((1 - wide) * both[0] + wide * both[1]).tolist()
+
+
+def _light(part: Tensor, fewer: int) -> Tensor:
+    """Linear light (3, H, W), the mean of every square of so many pixels; what is left over is dropped."""
     table = srgb_to_linear(torch.arange(256) / 255).numpy()
+    if fewer == 1:
+        coded = part.float().cpu().nan_to_num(0).clamp_(0, 1)
+        codes = (coded * 255).round_()
+        if bool((codes / 255 == coded).all()):  # 8 bits, as most pictures hold
+            planes = codes.to(torch.uint8).permute(2, 0, 1).contiguous()
+            return torch.from_numpy(table.take(planes.numpy()))
+        return srgb_to_linear(coded.permute(2, 0, 1).contiguous())
     height, width = (side // fewer for side in part.shape[:2])
-    light = np.empty((height, width, 3), np.float32)
+    light = np.empty((3, height, width), np.float32)
     for row in range(height):
         codes = _codes(part[row * fewer : (row + 1) * fewer, : width * fewer])
-        light[row] = table[codes].mean(0).reshape(width, fewer, 3).mean(1)
-    return linear_to_srgb(torch.from_numpy(light))
+        light[:, row] = table[codes].mean(0).reshape(width, fewer, 3).mean(1).T
+    return torch.from_numpy(light)

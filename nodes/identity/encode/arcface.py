@@ -15,6 +15,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from ...framing.detect.kept import Kept
 from ...framing.detect.network import Unavailable, first_line
 from .files import PackFile, encoder_files
 
@@ -35,6 +36,7 @@ CAVEATS = {
     "w600k_mbf": "MobileFaceNet on WebFace600K, of buffalo_s: small and less exact; no adapter takes it",
     "auraface": "AuraFace, free for trade, a space of its own: for measuring; no adapter takes it",
 }
+_KEPT: Kept[Encoder] = Kept()
 UNKNOWN = (
     "an encoder that Loupe does not know: its embeddings say something only beside their own kind"
 )
@@ -100,6 +102,9 @@ def open_encoders(folders: Sequence[Path], which: str = ALL, backend: str = AUTO
     if which == NONE:
         return Opened((), ())
     every, remarks = encoder_files(folders)
+    # "the first encoder" must not hang on what lies beside it: the order of the list, then the name
+    order = {id: place for place, id in enumerate(ENCODERS)}
+    every = sorted(every, key=lambda file: (order.get(file.id, len(order)), file.id))
     files = [file for file in every if which in (ALL, file.id)]
     objection = _why_none(files, folders, which) or _why_not_run(backend, files)
     if objection and (which != ALL or (files and backend != AUTO)):
@@ -118,7 +123,8 @@ def _opened(files: Sequence[PackFile], backend: str) -> tuple[list[Encoder], lis
     failed: list[str] = []
     for file in files:
         try:
-            encoder = _open(file, backend)
+            kind = (file.id, backend == INSIGHTFACE)
+            encoder = _KEPT.get(file.path, lambda file=file: _open(file, backend), kind)
         except Exception as error:  # whatever a broken file makes onnxruntime or insightface raise
             failed.append(
                 f"encoder '{file.id}' failed with {file.path}: {first_line(error)}. Replace the file, or choose "

@@ -9,11 +9,9 @@ from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 
+from ...framing.detect.files import PLACES
 from .onnx_file import Graph, read_graph
 
-# Where packs lie below a folder such as models/insightface; the last two are one too deep, as
-# antelopev2's zip unpacks into antelopev2/antelopev2.
-PLACES = ("models/*", "*", "", "models/*/*", "*/*")
 KNOWN = ("w600k_r50", "glintr100", "w600k_mbf")
 AURAFACE = "auraface"
 SIDE, SIDES = 112, 512  # px of the crop, numbers of the embedding

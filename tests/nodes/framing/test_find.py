@@ -253,6 +253,23 @@ def test_scrfd_is_asked_for_the_packs_of_insightface(monkeypatch):
     assert asked == [["packs"]]
 
 
+@pytest.mark.parametrize(("low", "high"), [(0.0, 3.0), (-2.0, 1.0), (-2.0, 3.0)])
+def test_values_out_of_range_count_as_black_and_white(monkeypatch, low, high):
+    """Before they are averaged: at half the size stripes of 0 and 3 are gray, not white."""
+    seen = []
+
+    class Watching(Fixed):
+        def __call__(self, canvas):
+            seen.append(canvas)
+            return super().__call__(canvas)
+
+    monkeypatch.setattr(onnx_scrfd, "open_scrfd", lambda folders: Watching("W"))
+    picture = torch.full((1, 1280, 1280, 3), low)
+    picture[:, ::2] = high
+    find_faces(picture, backend="SCRFD ONNX", folders=FOLDERS)
+    assert np.unique(seen[0]).tolist() == [128]
+
+
 def test_auto_without_any_is_the_embedded_detector_and_says_nothing_of_the_others(machine, hopper):
     machine()
     found = find_faces(hopper, folders=FOLDERS)

@@ -1,3 +1,4 @@
+import hashlib
 from dataclasses import replace
 
 import numpy as np
@@ -289,7 +290,7 @@ def test_two_photos_cannot_reveal_an_impostor(hopper, astronaut, seen):
 def test_without_an_encoder_the_crops_wait(photos, hoppers):
     bare = build_identity(photos, hoppers)
     assert bare.identity.embedded == ()
-    assert "no embedding: no encoder was here. the aligned faces are stored" in bare.report
+    assert "no embedding: no encoder was here. The aligned faces are stored" in bare.report
     assert NO_CONSENT in bare.report
     later = build_identity([], base=bare.identity, encoders=[Projection()])
     direct = build_identity(photos, hoppers, encoders=[Projection()])
@@ -413,3 +414,13 @@ def test_the_hash_of_a_photo_tells_its_pixels_and_its_shape(hopper):
     assert photo_sha256(other) != photo_sha256(hopper)
     flat = torch.zeros(1, 2, 3, 3)
     assert photo_sha256(flat) != photo_sha256(torch.zeros(1, 3, 2, 3))
+
+
+@pytest.mark.parametrize("height", [1, 63, 64, 65, 300])
+def test_a_photo_is_known_by_its_size_and_its_8_bit_pixels(height):
+    picture = torch.rand(1, height, 40, 3, generator=torch.Generator().manual_seed(0)) * 1.4 - 0.2
+    codes = (picture[0].clamp(0, 1) * 255).round().to(torch.uint8).numpy()
+    known = hashlib.sha256(f"40x{height}".encode() + codes.tobytes()).hexdigest()
+    before = picture.clone()
+    assert photo_sha256(picture) == known
+    assert torch.equal(picture, before)

@@ -61,6 +61,7 @@ def test_a_file_is_checked_when_the_graph_is_not_when_the_page_was_made(ada, fol
     assert "there is no ada.safetensors" in told
     assert "save one with Save Identity" in LoadIdentity.validate_inputs(file=NONE_YET)
     assert "must be a bare file name" in LoadIdentity.validate_inputs(file="../../ada.safetensors")
+    assert "file must be the name of a file" in LoadIdentity.validate_inputs(file=7)
     save_identity(ada, "ada", folders[0])
     assert LoadIdentity.validate_inputs(file="ada.safetensors") is True
     assert LoadIdentity.validate_inputs(file=None) is True  # linked

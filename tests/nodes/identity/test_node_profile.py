@@ -7,6 +7,7 @@ import torch
 from portrait_loupe.nodes.framing.faces import Faces
 from portrait_loupe.nodes.framing.find import find_faces
 from portrait_loupe.nodes.identity.encode.arcface import BACKENDS, ENCODERS
+from portrait_loupe.nodes.identity.node_drift import IdentityDrift
 from portrait_loupe.nodes.identity.node_profile import IdentityProfile
 from portrait_loupe.nodes.identity.profile import Identity
 
@@ -111,6 +112,16 @@ def test_links_that_do_not_fit_are_refused_by_their_sockets(inputs, hopper, face
 def test_an_encoder_that_is_not_here_is_refused_when_it_is_asked_for(inputs, hopper):
     with pytest.raises(RuntimeError, match="no face encoder 'glintr100' is here"):
         IdentityProfile.execute(photos={"photo0": [hopper]}, **widgets(inputs, encoder="glintr100"))
+
+
+@pytest.mark.parametrize("node", [IdentityProfile, IdentityDrift])
+def test_an_encoder_that_was_put_there_since_makes_it_run_again(node, tmp_path):
+    before = node.fingerprint_inputs(photos={}, image=None)
+    assert node.fingerprint_inputs() == before
+    pack = tmp_path / "models" / "insightface" / "models" / "buffalo_l"
+    pack.mkdir(parents=True)
+    (pack / "w600k_r50.onnx").write_bytes(b"some net")
+    assert node.fingerprint_inputs() != before
 
 
 def test_it_is_called_what_saved_workflows_call_it(inputs):

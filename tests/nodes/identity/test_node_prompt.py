@@ -3,8 +3,8 @@ import json
 import pytest
 
 from portrait_loupe.nodes.identity.node_prompt import CloseUpPrompt
-from portrait_loupe.nodes.identity.phrases import FIELDS, FROM_PRESET, NOT_SAID
-from portrait_loupe.nodes.identity.read_phrases import FOLDER, shipped
+from portrait_loupe.nodes.identity.prompt.phrases import FIELDS, FROM_PRESET, NOT_SAID
+from portrait_loupe.nodes.identity.prompt.read_phrases import FOLDER, shipped
 
 
 @pytest.fixture

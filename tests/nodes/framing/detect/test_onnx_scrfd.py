@@ -213,3 +213,11 @@ def test_insightface_is_not_needed(face_pack, marker_face, monkeypatch, tmp_path
     for package in ("insightface", "onnx", "cv2"):
         monkeypatch.setitem(sys.modules, package, None)
     assert len(onnx_scrfd.open_scrfd([tmp_path])(canvas).scores) == 3
+
+
+def test_the_detector_stays_open_until_its_file_changes(face_pack, onnx_packs, tmp_path):
+    first = onnx_scrfd.open_scrfd([face_pack(tmp_path)])
+    assert onnx_scrfd.open_scrfd([tmp_path]) is first
+    onnx_packs.scrfd(tmp_path / "models/buffalo_l/det_10g.onnx", side=640)
+    second = onnx_scrfd.open_scrfd([tmp_path])
+    assert (first.square, second.square) == (False, True)

@@ -182,3 +182,24 @@ def test_heavy_packs_answer_as_light_ones(onnx_packs, tmp_path):
         told.append(open_encoders([tmp_path]).encoders[0](crop))
     assert np.array_equal(*told)
     assert told[0].any()
+
+
+def test_an_encoder_stays_open_until_its_file_changes(onnx_packs, tmp_path):
+    file = tmp_path / "w600k_r50.onnx"
+    onnx_packs.arcface(file)
+    (first,) = open_encoders([tmp_path]).encoders
+    assert open_encoders([tmp_path], "w600k_r50", "onnxruntime").encoders[0] is first
+    onnx_packs.arcface(file, batch=1)
+    (second,) = open_encoders([tmp_path]).encoders
+    assert second.sha256 != first.sha256
+
+
+def test_the_first_encoder_does_not_hang_on_what_lies_beside_it(face_pack, tmp_path):
+    """Folders are read by name, and antelopev2 comes before buffalo_l."""
+    face_pack(tmp_path, "buffalo_l")
+    alone = arcface.open_encoders([tmp_path]).encoders[0]
+    face_pack(tmp_path, "antelopev2")
+    face_pack(tmp_path, "auraface")
+    together = arcface.open_encoders([tmp_path]).encoders
+    assert [one.id for one in together] == ["w600k_r50", "glintr100", "auraface"]
+    assert (together[0].id, together[0].sha256) == (alone.id, alone.sha256)

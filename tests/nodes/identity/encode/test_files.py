@@ -4,7 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from portrait_loupe.nodes.identity.encode.files import encoder_files, encoder_id, sha256_of
+from portrait_loupe.nodes.identity.encode.files import (
+    encoder_files,
+    encoder_id,
+    sha256_of,
+)
 
 
 def ids(folders):

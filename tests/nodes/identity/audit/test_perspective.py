@@ -5,7 +5,7 @@ from math import hypot, sqrt
 import numpy as np
 import pytest
 
-from portrait_loupe.nodes.identity.perspective import (
+from portrait_loupe.nodes.identity.audit.perspective import (
     View,
     distance_from,
     magnification,

@@ -2,9 +2,9 @@
 
 import pytest
 
-from portrait_loupe.nodes.identity.emphasis import Segment, read_emphasis
-from portrait_loupe.nodes.identity.terms import Lexicon, Term, own_terms
-from portrait_loupe.nodes.identity.wording import ages_said, find_terms, listed_terms
+from portrait_loupe.nodes.identity.audit.emphasis import Segment, read_emphasis
+from portrait_loupe.nodes.identity.audit.terms import Lexicon, Term, own_terms
+from portrait_loupe.nodes.identity.audit.wording import ages_said, find_terms, listed_terms
 
 OWN = Lexicon(tuple(own_terms().values()))
 

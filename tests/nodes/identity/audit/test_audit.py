@@ -10,9 +10,9 @@ import torch
 
 from portrait_loupe.nodes.framing.faces import OVAL, Face, Faces
 from portrait_loupe.nodes.framing.plan import plan_crops
-from portrait_loupe.nodes.identity.audit import Asked, audit, report
+from portrait_loupe.nodes.identity.audit.audit import Asked, audit, report
+from portrait_loupe.nodes.identity.audit.terms import Lexicon, own_terms
 from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
-from portrait_loupe.nodes.identity.terms import Lexicon, own_terms
 
 OWN = Lexicon(tuple(own_terms().values()))
 HOPPER = Face(((223.0, 193.5), (305.0, 189.5)))

@@ -10,7 +10,7 @@ from portrait_loupe.nodes.framing.faces import OVAL, Box, Face, Faces
 from portrait_loupe.nodes.framing.plan import plan_crops, plan_subjects
 from portrait_loupe.nodes.framing.prominence import measure
 from portrait_loupe.nodes.framing.regions import SHOTS
-from portrait_loupe.nodes.identity.scene import backlight, check_size, look, planned_face
+from portrait_loupe.nodes.identity.audit.scene import backlight, check_size, look, planned_face
 
 
 def coded(light):

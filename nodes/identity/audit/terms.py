@@ -14,7 +14,7 @@ from math import isfinite
 from pathlib import Path
 from typing import Any
 
-from .own_files import own_files, parsed, text_of
+from ..own_files import own_files, parsed, text_of
 
 FILE = Path(__file__).with_name("terms.json")
 FOLDER = "loupe_terms"  # of models/: the users' own

@@ -9,8 +9,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from ..framing.regions import SHOTS
-from .own_files import own_files, parsed, text_of
+from ...framing.regions import SHOTS
+from ..own_files import own_files, parsed, text_of
 from .phrases import (
     FIELDS,
     FROM_PRESET,

@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from math import acos, cos, degrees, exp, log, radians
 from typing import Any
 
-from ..framing.faces import OVAL
-from ..framing.prominence import Prominence
+from ...framing.faces import OVAL
+from ...framing.prominence import Prominence
 from .perspective import Perspective
 from .scene import Planned, Seen
 from .second_pass import AT_RISK_PX, LOST_PX

@@ -14,12 +14,12 @@ from typing import Any
 
 from torch import Tensor
 
-from ...kernels.picture import check_picture
-from ..framing.faces import Faces
-from ..framing.models import MODELS
-from ..framing.plan import CropPlan, check_faces
-from ..framing.prominence import straight_iod
-from ..framing.regions import SHOTS
+from ....kernels.picture import check_picture
+from ...framing.faces import Faces
+from ...framing.models import MODELS
+from ...framing.plan import CropPlan, check_faces
+from ...framing.prominence import straight_iod
+from ...framing.regions import SHOTS
 from .emphasis import IGNORED_BY, Segment, read_emphasis
 from .factors import (
     Factor,

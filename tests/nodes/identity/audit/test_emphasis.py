@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from portrait_loupe.nodes.identity.emphasis import read_emphasis
+from portrait_loupe.nodes.identity.audit.emphasis import read_emphasis
 
 # What comfy.sd1_clip.token_weights of ComfyUI v0.33.0 answers (run, not copied), escapes undone.
 MEASURED = [

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from portrait_loupe.nodes.identity.own_files import MAX_BYTES
-from portrait_loupe.nodes.identity.prompt import build_prompts
-from portrait_loupe.nodes.identity.read_phrases import (
+from portrait_loupe.nodes.identity.prompt.prompt import build_prompts
+from portrait_loupe.nodes.identity.prompt.read_phrases import (
     FILE,
     PhraseError,
     read_phrases,

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from .children import keep_children_natural
 from .conflicts import conflicts_of, unseen
 from .phrases import FIELDS, SENTENCES, SUBJECT, TAGS, Frame, Phrases, Preset, number_form
-from .prompt_report import report_of
+from .report import report_of
 from .setting import HAND, PRESET, VARIES, Choice, Setting, resolve
 from .vary import COMBINES, GRID, key_of, label_of, read_lists, rows_of
 

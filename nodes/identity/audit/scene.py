@@ -10,12 +10,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...kernels.color import srgb_to_linear
-from ...kernels.picture import luma, split_alpha
-from ..framing.faces import OVAL, Face, Faces
-from ..framing.plan import CropPlan
-from ..framing.prominence import Prominence, measure, rank, straight_iod
-from ..framing.regions import CHIN, SHOTS
+from ....kernels.color import srgb_to_linear
+from ....kernels.picture import luma, split_alpha
+from ...framing.faces import OVAL, Face, Faces
+from ...framing.plan import CropPlan
+from ...framing.prominence import Prominence, measure, rank, straight_iod
+from ...framing.regions import CHIN, SHOTS
 from .perspective import View
 
 NO_SHOT = "not planned"

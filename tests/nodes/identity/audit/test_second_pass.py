@@ -4,8 +4,8 @@ import pytest
 
 from portrait_loupe.nodes.framing.faces import Box, Face, Faces
 from portrait_loupe.nodes.framing.plan import plan_crops, plan_subjects
-from portrait_loupe.nodes.identity.scene import look, planned_face
-from portrait_loupe.nodes.identity.second_pass import second_pass
+from portrait_loupe.nodes.identity.audit.scene import look, planned_face
+from portrait_loupe.nodes.identity.audit.second_pass import second_pass
 
 SMALL = Face(((500.0, 300.0), (518.0, 300.0)))  # 18 px: 48 px of face
 LARGE = Face(((300.0, 400.0), (420.0, 400.0)))

@@ -6,14 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from portrait_loupe.nodes.identity.own_files import MAX_BYTES
-from portrait_loupe.nodes.identity.terms import (
+from portrait_loupe.nodes.identity.audit.terms import (
     CLASSES,
     TermsError,
     own_terms,
     read_lexicon,
     read_terms,
 )
+from portrait_loupe.nodes.identity.own_files import MAX_BYTES
 
 
 def write(folder, name, *rows):
@@ -29,7 +29,7 @@ def test_the_packs_own_list_is_large_and_complete():
 
 
 def test_no_word_of_the_packs_list_is_there_twice():
-    from portrait_loupe.nodes.identity.terms import key_of
+    from portrait_loupe.nodes.identity.audit.terms import key_of
 
     forms = [
         (key_of(form), term.followed_by)
@@ -113,7 +113,7 @@ def test_a_damaged_file_is_left_out_whole_and_the_others_count(tmp_path):
 
 
 def test_the_example_on_the_help_page_is_a_file_of_terms():
-    page = Path(__file__).parents[3] / "web" / "docs" / "LoupeIdentityAudit.md"
+    page = Path(__file__).parents[4] / "web" / "docs" / "LoupeIdentityAudit.md"
     (example,) = re.findall(r"```json\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
     found = read_terms(example, "example", own_terms())
     assert found["gyotaku"].forms == ("fish print",)

@@ -1,9 +1,9 @@
 import pytest
 
 from portrait_loupe.nodes.framing.regions import SHOTS
-from portrait_loupe.nodes.identity.phrases import FIELDS, PARTS, number_form
-from portrait_loupe.nodes.identity.read_phrases import shipped
-from portrait_loupe.nodes.identity.vary import key_of
+from portrait_loupe.nodes.identity.prompt.phrases import FIELDS, PARTS, number_form
+from portrait_loupe.nodes.identity.prompt.read_phrases import shipped
+from portrait_loupe.nodes.identity.prompt.vary import key_of
 
 PHRASES = shipped()
 OPTIONS = [

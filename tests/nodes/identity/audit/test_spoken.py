@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from portrait_loupe.nodes.identity.spoken import Spoken, read_spoken
+from portrait_loupe.nodes.identity.audit.spoken import Spoken, read_spoken
 
 
 def test_every_field_is_read_and_the_unknown_ignored():

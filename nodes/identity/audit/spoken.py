@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..framing.regions import SHOTS
+from ...framing.regions import SHOTS
 from .terms import CONFLICT, MAX_LETTERS, OCCLUSION, STYLE
 
 MOST = 200  # words of a class

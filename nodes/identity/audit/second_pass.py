@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..framing.faces import OVAL, Face, Faces
-from ..framing.plan import CropPlan, plan_crops
+from ...framing.faces import OVAL, Face, Faces
+from ...framing.plan import CropPlan, plan_crops
 from .scene import Planned, Seen
 
 # px of face height. InstantID's author on smaller ones: "a limit of the technology. upscale and apply

@@ -1,7 +1,7 @@
 import pytest
 
-from portrait_loupe.nodes.identity.read_phrases import shipped
-from portrait_loupe.nodes.identity.vary import read_ages, read_names, rows_of
+from portrait_loupe.nodes.identity.prompt.read_phrases import shipped
+from portrait_loupe.nodes.identity.prompt.vary import read_ages, read_names, rows_of
 
 FIELDS = shipped().fields
 

@@ -4,12 +4,12 @@ from itertools import product
 import pytest
 
 from portrait_loupe.nodes.framing.regions import SHOTS
-from portrait_loupe.nodes.identity import terms as audit_terms
-from portrait_loupe.nodes.identity.emphasis import Segment, read_emphasis
-from portrait_loupe.nodes.identity.phrases import FIELDS, FROM_PRESET, NOT_SAID, number_form
-from portrait_loupe.nodes.identity.prompt import FORMATS, build_prompts, content_words
-from portrait_loupe.nodes.identity.read_phrases import shipped
-from portrait_loupe.nodes.identity.wording import find_terms
+from portrait_loupe.nodes.identity.audit import terms as audit_terms
+from portrait_loupe.nodes.identity.audit.emphasis import Segment, read_emphasis
+from portrait_loupe.nodes.identity.audit.wording import find_terms
+from portrait_loupe.nodes.identity.prompt.phrases import FIELDS, FROM_PRESET, NOT_SAID, number_form
+from portrait_loupe.nodes.identity.prompt.prompt import FORMATS, build_prompts, content_words
+from portrait_loupe.nodes.identity.prompt.read_phrases import shipped
 
 PHRASES = shipped()
 PRESETS = list(PHRASES.presets)

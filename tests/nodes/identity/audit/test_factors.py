@@ -8,9 +8,9 @@ import torch
 
 from portrait_loupe.nodes.framing.faces import OVAL, Face, Faces
 from portrait_loupe.nodes.framing.prominence import measure
-from portrait_loupe.nodes.identity import factors
-from portrait_loupe.nodes.identity.emphasis import read_emphasis
-from portrait_loupe.nodes.identity.factors import (
+from portrait_loupe.nodes.identity.audit import factors
+from portrait_loupe.nodes.identity.audit.emphasis import read_emphasis
+from portrait_loupe.nodes.identity.audit.factors import (
     curve,
     of_crowd,
     of_perspective,
@@ -19,10 +19,10 @@ from portrait_loupe.nodes.identity.factors import (
     of_term,
     turned_deg,
 )
-from portrait_loupe.nodes.identity.perspective import Perspective, View
-from portrait_loupe.nodes.identity.scene import Planned, Seen
-from portrait_loupe.nodes.identity.terms import Lexicon, own_terms
-from portrait_loupe.nodes.identity.wording import find_terms
+from portrait_loupe.nodes.identity.audit.perspective import Perspective, View
+from portrait_loupe.nodes.identity.audit.scene import Planned, Seen
+from portrait_loupe.nodes.identity.audit.terms import Lexicon, own_terms
+from portrait_loupe.nodes.identity.audit.wording import find_terms
 
 OWN = Lexicon(tuple(own_terms().values()))
 CURVES = [
