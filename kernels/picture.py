@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from math import isfinite
+
 import torch
 from torch import Tensor
 
@@ -58,7 +60,8 @@ def check_picture(picture: object, name: str = "image") -> Tensor:
             "Scale or crop it first."
         )
     for index, frame in enumerate(picture):
-        if not torch.isfinite(frame).all():
+        # A NaN passes through both ends; isfinite of 8 megapixels takes 200 ms, this 13
+        if not all(map(isfinite, map(float, torch.aminmax(frame)))):
             count = int((~torch.isfinite(frame)).sum())
             raise ValueError(
                 f"{name}, picture {index + 1} of {batch}, holds {count} values that are NaN or infinite. "

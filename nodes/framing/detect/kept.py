@@ -1,7 +1,7 @@
 """Networks that stay open between runs of a node, as long as their files stay as they are.
 
-To open one costs more than to use it once: a heavy detector takes a second on one core, and a node that
-searches twelve photos opened it twelve times.
+To open one costs more than to use it once: a detector as heavy as det_10g 0.37 s on one core against 0.24 s,
+and a node that searches twelve photos would open it twelve times.
 """
 
 from __future__ import annotations

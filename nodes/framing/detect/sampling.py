@@ -1,8 +1,9 @@
 """A picture at other places: linear between its pixels, or between means of blocks where it shrinks.
 
 Detectors look at every picture seven times and more, so this counts: level views are taken axis by
-axis, turned ones by torch, all channels at once. Twelve photos of 1 to 8 megapixels took 5.7 s
-channel by channel with scipy, and take 1 s.
+axis, turned ones by torch, all channels at once. The canvases of twelve photos of 1 to 8 megapixels took
+3.9 s channel by channel with scipy, and take 1.2 s. Pupils follow the canvases to the last code, so
+the arithmetic is that of before: float32 places, float64 shares.
 """
 
 from __future__ import annotations
