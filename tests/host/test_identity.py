@@ -469,7 +469,7 @@ def test_an_encoder_that_was_put_there_since_is_used_without_a_new_start(
     assert made["drift"].outputs["can_tell"] == [False]
     shutil.copytree(made_packs, models / "insightface")
     made, ran = runs(host, prompt, tmp_path)
-    assert {"profile", "sheet", "drift", "shown"} == set(ran)
+    assert {"found a", "found new", "profile", "sheet", "drift", "shown"} == set(ran)
     assert "w600k_r50 (sha " in made["profile"].outputs["report"]
     assert made["drift"].outputs["can_tell"] == [True]
     _, ran = runs(host, prompt, tmp_path)
