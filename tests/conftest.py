@@ -122,3 +122,15 @@ def face_pack(onnx_packs):
 def marker_face(onnx_packs):
     """``marker_face(size, faces)`` draws faces that the tiny packs know: see its docstring."""
     return onnx_packs.marker_face
+
+
+@pytest.fixture(scope="session")
+def identity_adapters():
+    """The module that builds tiny identity adapters: tests/identity_adapters.py."""
+    path = ROOT / "tests" / "identity_adapters.py"
+    place = importlib.util.spec_from_file_location("identity_adapters", path)
+    assert place is not None
+    assert place.loader is not None
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module
