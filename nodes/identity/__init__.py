@@ -3,6 +3,8 @@
 - encode/        face networks: which there are, the aligned crop they see, what they make of it
 - audit/         what will lose an identity, before sampling
 - prompt/        prompts of extreme close-ups from fields
+- adapters/      files that carry an identity into a model: recognised by keys and shapes, read, projected
+- injection/     weight by prominence, time, layer and mask; the patches in ComfyUI's own hooks
 - aggregate      many embeddings to one direction: who does not belong, how much each counts
 - profile        an identity as a value
 - quality        what a reference is worth by itself
