@@ -10,9 +10,11 @@ from .framing.node_plan_crop import PlanCrop
 from .framing.node_prominence import Prominence
 from .framing.node_stitch import Stitch
 from .host import ComfyExtension, io
+from .identity.node_apply import ApplyIdentity
 from .identity.node_audit import IdentityAudit
 from .identity.node_drift import IdentityDrift
 from .identity.node_load import LoadIdentity
+from .identity.node_load_adapter import LoadIdentityAdapter
 from .identity.node_profile import IdentityProfile
 from .identity.node_prompt import CloseUpPrompt
 from .identity.node_save import SaveIdentity
@@ -34,6 +36,8 @@ NODES: list[type[io.ComfyNode]] = [
     CloseUpPrompt,
     IdentityAudit,
     IdentityDrift,
+    LoadIdentityAdapter,
+    ApplyIdentity,
     Lens,
     LensProfile,
     LensCompare,

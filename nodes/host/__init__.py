@@ -13,6 +13,7 @@
 - wants_metadata   whether the graph may be written into files
 - saving_into      where a run of the stand-in host saves
 - compute_device   where long work is done
+- model_hooks      what is needed to add to the attention of a diffusion model
 
 Without ComfyUI the same door opens on the stand-in host (``standin``). Which one it is depends
 on whether ComfyUI is there, never on whether importing it worked: a broken host must be seen.
@@ -24,9 +25,10 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -41,10 +43,12 @@ else:
 
 __all__ = [
     "ComfyExtension",
+    "ModelHooks",
     "compute_device",
     "input_file",
     "io",
     "model_folders",
+    "model_hooks",
     "output_folder",
     "pack_version",
     "progress",
@@ -100,6 +104,44 @@ def compute_device() -> "torch.device":
         device = get_torch_device()
         return device if device.type == "cuda" else torch.device("cpu")
     return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+
+@dataclass(frozen=True)
+class ModelHooks:
+    """Of ComfyUI's, by which a node adds to a diffusion model."""
+
+    attention: Callable[..., "torch.Tensor"]
+    """``optimized_attention``, whatever the user's settings make of it."""
+    before_sampling: str
+    """The name of the callback that is called when sampling begins."""
+    after_sampling: str
+    lora: Callable[["torch.Tensor", "torch.Tensor"], Any]
+    """up (h, rank) and down (rank, in) as what ``add_patches`` takes: ``weight + strength * up @ down``."""
+
+
+def model_hooks() -> ModelHooks:
+    """What changes a diffusion model.
+
+    Raises
+    ------
+    RuntimeError
+        Without ComfyUI, which alone has such models.
+    """
+    if not IN_COMFYUI:
+        raise RuntimeError(
+            "this node changes a diffusion model, which only ComfyUI has: run the graph there."
+        )
+    from comfy.ldm.modules.attention import optimized_attention
+    from comfy.patcher_extension import CallbacksMP
+    from comfy.weight_adapter import LoRAAdapter
+
+    return ModelHooks(
+        attention=optimized_attention,
+        before_sampling=CallbacksMP.ON_PRE_RUN,
+        after_sampling=CallbacksMP.ON_CLEANUP,
+        # neither alpha, nor a middle, nor magnitudes, nor another shape
+        lora=lambda up, down: LoRAAdapter(set(), (up, down, None, None, None, None)),
+    )
 
 
 def output_folder() -> Path | None:

@@ -16,6 +16,7 @@
 - form, store    its file, and where files lie
 - sheet          its contact sheet
 - drift, draw_drift   how far a picture is from a profile
+- apply, apply_report, draw_prominence, adapter_files   an identity onto a model
 - own_files      the JSON files that users add, for audit and prompt
 - node_*         the same, as ComfyUI sees it
 """

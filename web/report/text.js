@@ -14,6 +14,8 @@ export const REPORTING_NODES = [
   "LoupeCloseUpPrompt",
   "LoupeIdentityAudit",
   "LoupeIdentityDrift",
+  "LoupeLoadIdentityAdapter",
+  "LoupeApplyIdentity",
   "LoupeLens",
   "LoupeLensProfile",
   "LoupeLensCompare",

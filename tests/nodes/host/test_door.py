@@ -57,6 +57,8 @@ def test_socket_types_are_ours_with_a_prefix_or_comfyuis():
         "COMBO",
         "FACE_LANDMARKS",
         "VAE",
+        "MODEL",
+        "CLIP_VISION",
         "BOUNDING_BOX",
     }
     for node in NODES:

@@ -1,0 +1,136 @@
+"""Identity adapters as files: which there are in the host's folders, and what is read from one.
+
+A name is good only if the listing of these folders has it, so none leads anywhere else. Nothing in a
+file is ever run: safetensors holds no programs, and of a pickle torch reads tensors alone.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from .adapters.adapter import Adapter
+from .adapters.flatten import flatten
+from .adapters.formats.registry import AUTO
+from .adapters.recognise import recognise
+from .encode.files import sha256_of
+
+KINDS = ("ipadapter", "instantid", "pulid")
+"""The host's folders in which adapters lie."""
+SAFE = ".safetensors"
+PICKLED = (".bin", ".pt", ".pth")
+DEEPEST = 3  # folders in one another: a download keeps its own
+_LISTED = 8
+
+Folders = Mapping[str, Sequence[Path]]
+
+
+def list_adapters(folders: Folders) -> list[str]:
+    """The names ``kind/file`` of what could be loaded, in the order of the kinds; nothing is opened.
+
+    Links are followed, as ComfyUI follows them: whoever can put one there can put files there.
+    """
+    return [name for kind in folders for name in sorted(_of_kind(kind, folders[kind]))]
+
+
+def find_adapter(name: str, folders: Folders, widget: str = "file") -> Path:
+    """The file of a name that the listing has.
+
+    Raises
+    ------
+    ValueError
+        It has not.
+    """
+    kind = name.partition("/")[0]
+    found = _of_kind(kind, folders[kind]) if kind in folders else {}
+    if name in found:
+        return found[name]
+    there = list_adapters(folders)
+    listed = ", ".join(there[:_LISTED]) + (", ..." if len(there) > _LISTED else "")
+    raise ValueError(
+        f"{widget} must name an adapter in models/{' or models/'.join(folders)}; there is no {name!r}. "
+        f"There {'are ' + listed if there else 'is none yet'}."
+    )
+
+
+def read_adapter(path: Path, name: str, version: str = AUTO) -> Adapter:
+    """The adapter in a file.
+
+    Parameters
+    ----------
+    path : Path
+    name : str
+        Of the listing: some formats are told apart by it.
+    version : str
+        See ``recognise``.
+
+    Raises
+    ------
+    ValueError
+        The file cannot be read, or is no adapter that is known. It is left as it is.
+    """
+    try:
+        tensors = flatten(_loaded(path))
+        return recognise(tensors, name, version=version, sha256=sha256_of(path))
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise ValueError(f"{name} cannot be read: {reason}. It was left alone.") from None
+    except ValueError as objection:
+        told = str(objection)
+        named = told if path.name in told else f"{name} is not used: {told}"
+        raise ValueError(named) from None
+
+
+def _loaded(path: Path) -> Any:
+    if path.suffix.lower() == SAFE:
+        from safetensors import SafetensorError
+        from safetensors.torch import load_file
+
+        try:
+            return load_file(path, device="cpu")
+        except SafetensorError as error:
+            raise ValueError(
+                f"it is no whole safetensors file ({error}). Download it again"
+            ) from None
+    return _unpickled(path)
+
+
+def _unpickled(path: Path) -> Any:
+    """What a ``.bin`` holds, where that is nothing but tensors and dictionaries."""
+    import pickle
+
+    import torch
+
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError:
+        # torch's own words tell how to run what is in the file; that advice is not passed on
+        raise ValueError(
+            "it holds more than tensors, or is damaged. Nothing in it was run. Download it again from "
+            "where it was published, as .safetensors where there is one"
+        ) from None
+    except (RuntimeError, EOFError, KeyError, IndexError, AttributeError, TypeError):
+        raise ValueError("it is damaged or no file of torch's. Download it again") from None
+
+
+def _of_kind(kind: str, folders: Sequence[Path]) -> dict[str, Path]:
+    """The files of one kind by name; of two of one name that of the first folder."""
+    found: dict[str, Path] = {}
+    for folder in folders:
+        for path in _files(folder):
+            found.setdefault(f"{kind}/{path.relative_to(folder).as_posix()}", path)
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for place, inner, names in os.walk(folder, followlinks=True):
+        here = Path(place)
+        if len(here.relative_to(folder).parts) >= DEEPEST:
+            inner.clear()  # a link may lead back to where it lies
+        inner[:] = [one for one in inner if not one.startswith(".")]
+        for name in names:
+            path = here / name
+            if path.suffix.lower() in (SAFE, *PICKLED) and name[0] != "." and path.is_file():
+                yield path

@@ -1,0 +1,336 @@
+"""The whole node on tiny models of a real ComfyUI, sampled by it.
+
+They skip where none can be imported: PYTHONPATH=<ComfyUI> <its python> -m pytest <this file>.
+"""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from torch.testing import assert_close
+
+from portrait_loupe.nodes.framing.faces import Face, Faces
+from portrait_loupe.nodes.identity.adapters.flatten import flatten
+from portrait_loupe.nodes.identity.adapters.recognise import recognise
+from portrait_loupe.nodes.identity.injection.shared import Chained
+from portrait_loupe.nodes.identity.node_apply import ApplyIdentity
+from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
+
+STEPS = 2
+CONTEXT = 64
+# float32 sums in another order through all layers and 2 steps, as in injection/test_on_comfyui.py
+NEAR = {"atol": 2e-3, "rtol": 1e-5}
+COMMON = {
+    "image_size": 32,
+    "in_channels": 4,
+    "out_channels": 4,
+    "model_channels": 32,
+    "use_spatial_transformer": True,
+    "context_dim": CONTEXT,
+    "use_temporal_attention": False,
+    "legacy": False,
+}
+UNET15 = {
+    **COMMON,
+    "num_res_blocks": [2, 2, 2, 2],
+    "channel_mult": (1, 2, 4, 4),
+    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
+    "transformer_depth_output": [1] * 9 + [0] * 3,
+    "transformer_depth_middle": 1,
+    "use_linear_in_transformer": False,
+    "adm_in_channels": None,
+}
+UNETXL = {
+    **COMMON,
+    "num_res_blocks": [2, 2, 2],
+    "channel_mult": (1, 2, 4),
+    "transformer_depth": [0, 0, 2, 2, 10, 10],
+    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
+    "transformer_depth_middle": 10,
+    "use_linear_in_transformer": True,
+    "num_head_channels": 32,
+    "num_classes": "sequential",
+    "adm_in_channels": 16,
+}
+
+
+@pytest.fixture(scope="module")
+def comfy():
+    """Those modules of the host that are used here."""
+    pytest.importorskip("comfy.cli_args").args.cpu = True
+    import comfy.model_management
+    import comfy.model_patcher
+    import comfy.sample
+    import comfy.supported_models
+
+    return SimpleNamespace(
+        models=comfy.supported_models,
+        patcher=comfy.model_patcher.ModelPatcher,
+        sample=comfy.sample.sample,
+        unload=comfy.model_management.unload_all_models,
+    )
+
+
+def built(comfy, kind, config):
+    """A model of random weights, the same each time."""
+    settings = kind({**config, "dtype": torch.float32})
+    settings.set_inference_dtype(torch.float32, None)
+    model = settings.get_model({}, "", device="cpu")
+    made = torch.Generator().manual_seed(1)
+    for name, weight in model.diffusion_model.named_parameters():
+        spread = weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1
+        weight.data = torch.randn(weight.shape, generator=made) * spread
+        if weight.ndim == 1 and name.endswith(("weight", "scale")):
+            weight.data += 1  # of a norm
+    return comfy.patcher(model, torch.device("cpu"), torch.device("cpu"))
+
+
+@pytest.fixture(scope="module")
+def sd15(comfy):
+    return built(comfy, comfy.models.SD15, UNET15)
+
+
+@pytest.fixture(scope="module")
+def sdxl(comfy):
+    patcher = built(comfy, comfy.models.SDXL, UNETXL)
+    patcher.model.encode_adm = lambda **_: torch.zeros(1, 16)
+    return patcher
+
+
+@pytest.fixture(scope="module")
+def adapters(identity_adapters):
+    """``adapters(kind, base)``: a tiny one that fits the tiny UNets."""
+
+    def made(kind, base="SD1.5", **sizes):
+        sizes = {"unit": 32, "width": CONTEXT, "text": CONTEXT, **sizes}
+        checkpoint = identity_adapters.build(kind, base, **sizes)
+        return recognise(flatten(checkpoint), identity_adapters.file_name(kind, base))
+
+    return made
+
+
+def somebody(name="Ada", seed=0, encoder="w600k_r50", crops=True):
+    random = np.random.default_rng(seed)
+    shared = random.normal(size=512)
+    raw = (shared + 0.3 * random.normal(size=(3, 512))).astype(np.float32)
+    references = tuple(
+        Reference(
+            quality=quality, parts={}, photo_sha256="0" * 64, eyes=((1.0, 2.0), (3.0, 2.0)), points=(),
+            image_size=(10, 10), iod_px=90.0, yaw_deg=None, pitch_deg=None, blur_px=None, median_luma=0.5,
+            crop512=random.integers(0, 256, (512, 512, 3), np.uint8) if crops else None,
+        )
+        for quality in (0.5, 0.9, 0.7)
+    )  # fmt: skip
+    return Identity(name, references, (Embedded(encoder, "a" * 64, "none", raw),))
+
+
+CHOSEN = {
+    "weight": 0.8, "prominence": "off", "start": 0.0, "end": 1.0, "fade_in": 0.0, "fade_out": 0.0,
+    "curve": "uniform", "layers": "", "lora": True, "lora_weight": 0.6, "shortcut": -1.0, "noise": 0.0,
+}  # fmt: skip
+
+
+def applied(model, adapter, identity=None, **chosen):
+    identity = identity or somebody(encoder=adapter.encoder)
+    told = ApplyIdentity.execute(
+        model=model, adapter=adapter, identity=identity, **{**CHOSEN, **chosen}
+    )
+    return told.args
+
+
+def random(*shape, seed=0):
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
+
+
+def sampled(comfy, model, size=(16, 8), steps=STEPS):
+    noise = random(1, 4, *size, seed=3)
+    positive, negative = random(2, 1, 6, CONTEXT, seed=4)
+    extra = {"pooled_output": random(1, 16, seed=5)}
+    return comfy.sample(
+        model, noise, steps, 4.0, "euler", "normal", [[positive, extra]], [[negative, extra]],
+        torch.zeros_like(noise), denoise=1.0, seed=0, disable_pbar=True,
+    )  # fmt: skip
+
+
+def slots_of(model):
+    return model.model_options["transformer_options"]["patches_replace"]["attn2"]
+
+
+def calls_of(model):
+    (shared,) = {id(slot.shared): slot.shared for slot in slots_of(model).values()}.values()
+    return shared.calls
+
+
+def weights_of(model):
+    return {key: weight.clone() for key, weight in model.model.state_dict().items()}
+
+
+@pytest.mark.parametrize(
+    ("kind", "base", "count"),
+    [("portrait", "SD1.5", 16), ("faceid", "SDXL", 70), ("instantid", "SDXL", 70)],
+)
+def test_every_layer_fires_and_the_picture_changes(comfy, request, adapters, kind, base, count):
+    model = request.getfixturevalue("sd15" if base == "SD1.5" else "sdxl")
+    told = applied(model, adapters(kind, base))
+    plain, ours = sampled(comfy, model), sampled(comfy, told[0])
+    calls = calls_of(told[0])
+    assert len(calls.layers) == count
+    assert set(calls.added) == set(calls.layers)
+    assert len(set(calls.added.values())) == 1
+    assert sum(key[0] == "middle" for key in calls.added) == (1 if count == 16 else 10)
+    assert (ours - plain).abs().max() > 0.01 * plain.abs().max()
+    counts = dict(calls.added)
+    assert torch.equal(sampled(comfy, told[0].clone()), ours)  # run to run, and after a clone
+    assert calls.added == counts  # each sampling counts anew
+    assert not calls.running
+    assert not next(iter(slots_of(told[0]).values())).shared._kept  # nothing stays on the device
+    assert f"it acts in {count} of {count} cross-attention layers" in told[1]
+
+
+def test_weight_0_is_the_model_as_it_was_to_the_bit(comfy, sd15, adapters):
+    plain = sampled(comfy, sd15)
+    adapter = adapters("faceid")
+    empty = {"mask": torch.zeros(1, 8, 8)}
+    for chosen in ({"weight": 0.0}, {"layers": "*:0"}, empty):
+        model, report, _ = applied(sd15, adapter, **chosen)
+        assert model is not sd15
+        assert torch.equal(sampled(comfy, model), plain)
+        assert "it acts nowhere" in report
+
+
+def test_the_lora_is_in_the_weights_and_gone_when_the_model_is_unloaded(comfy, sd15, adapters):
+    comfy.unload()
+    before = weights_of(sd15)
+    adapter = adapters("faceid")
+    with_lora, report, _ = applied(sd15, adapter, lora_weight=0.5)
+    without, other, _ = applied(sd15, adapter, lora=False)
+    assert "the file's LoRA (128 weights) at 0.5" in report
+    assert "LoRA is off" in other
+    plain = sampled(comfy, without)
+    ours = sampled(comfy, with_lora)
+    assert not torch.equal(ours, plain)
+    during = weights_of(sd15)
+    for part in adapter.lora:
+        expected = before[part.key] + 0.5 * part.up @ part.down
+        assert_close(during[part.key], expected, atol=1e-5, rtol=1e-5)
+    changed = {key for key in before if not torch.equal(before[key], during[key])}
+    assert changed == {part.key for part in adapter.lora}
+    comfy.unload()
+    after = weights_of(sd15)
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    assert torch.equal(sampled(comfy, without), plain)
+
+
+def test_two_identities_of_one_file_add_up_and_share_its_lora(comfy, sd15, adapters):
+    adapter = adapters("faceid")
+    half, _, _ = applied(sd15, adapter, weight=0.4)
+    twice, report, _ = applied(half, adapter, weight=0.4)
+    once, _, _ = applied(sd15, adapter, weight=0.8)
+    assert "on the model already" in report
+    assert_close(sampled(comfy, twice), sampled(comfy, once), **NEAR)
+    key = adapter.lora[0].key
+    assert len(twice.patches[key]) == 1
+    other, _, _ = applied(half, adapter, somebody("Bob", seed=9), weight=0.4)
+    assert (sampled(comfy, other) - sampled(comfy, once)).abs().max() > 0.01
+
+
+def test_two_identities_with_masks_that_make_the_whole_are_one_without(comfy, sd15, adapters):
+    adapter = adapters("portrait")
+    left = torch.zeros(1, 16, 8)
+    left[..., :4] = 1
+    first, report, _ = applied(sd15, adapter, mask=left)
+    both, _, _ = applied(first, adapter, mask=1 - left)
+    whole, _, _ = applied(sd15, adapter)
+    assert "within the mask, 50.0 % of the picture" in report
+    full = sampled(comfy, whole)
+    assert_close(sampled(comfy, both), full, **NEAR)
+    assert (sampled(comfy, first) - full).abs().max() > 0.01
+
+
+def test_a_window_leaves_the_other_steps_as_they_were(comfy, sd15, adapters):
+    adapter = adapters("portrait")
+    late, report, _ = applied(sd15, adapter, start=0.5)
+    never, _, _ = applied(sd15, adapter, start=0.999, end=0.999)
+    plain = sampled(comfy, sd15, steps=4)
+    assert torch.equal(sampled(comfy, never, steps=4), plain)
+    ours = sampled(comfy, late, steps=4)
+    calls = calls_of(late)
+    assert {calls.added[key] / calls.reached[key] for key in calls.layers} == {0.5}
+    assert not torch.equal(ours, plain)
+    assert "when: from 50 % to 100 % of sampling" in report
+    faded, _, _ = applied(sd15, adapter, fade_in=0.6)
+    assert not torch.equal(sampled(comfy, faded, steps=4), ours)
+
+
+def test_prominence_multiplies_the_weight(comfy, sd15, adapters):
+    adapter = adapters("portrait")
+    small = Faces((1000, 1000), ((Face(((450.0, 500.0), (550.0, 500.0))),),), "test")
+    model, report, curve = applied(sd15, adapter, weight=0.5, prominence="compensate", faces=small)
+    share = math.pi / 4 * 2.29 * 2.69 * 100**2 / 1e6
+    factor = (share / 0.12) ** -0.35
+    assert f"weight 0.5 x {factor:.2f} (compensate)" in report
+    plainly, _, _ = applied(sd15, adapter, weight=0.5 * factor)
+    assert_close(sampled(comfy, model), sampled(comfy, plainly), **NEAR)
+    assert curve.shape[0] == 1
+
+
+def test_faceid_plus_sees_the_aligned_crop_and_black(comfy, sd15, adapters):
+    seen = []
+
+    class Clip:
+        """What a host's CLIP vision model gives, from the picture's mean."""
+
+        def encode_image(self, pictures):
+            seen.append(pictures)
+            states = random(1, 257, 80, seed=2) * (1 + pictures.mean())
+            return {"penultimate_hidden_states": states}
+
+    adapter, who = adapters("plusv2"), somebody()
+    model, report, _ = applied(sd15, adapter, who, clip_vision=Clip(), lora=False)
+    assert [picture.shape for picture in seen] == [(1, 224, 224, 3)] * 2
+    assert not seen[1].any()
+    crop = torch.from_numpy(who.references[1].crop512).float() / 255
+    around = torch.tensor([[1.0, 2.0, 1.0], [2.0, 4.0, 2.0], [1.0, 2.0, 1.0]]) / 16
+    cut = crop[6 - 1 : 6 + 2, 32 + 10 - 1 : 32 + 10 + 2]
+    assert_close(seen[0][0, 3, 5], torch.einsum("ijc,ij->c", cut, around))
+    assert "CLIP saw face 2" in report
+    default = sampled(comfy, model)
+    twice, _, _ = applied(sd15, adapter, who, clip_vision=Clip(), lora=False, shortcut=1.6)
+    assert torch.equal(sampled(comfy, twice), default)
+    none, _, _ = applied(sd15, adapter, who, clip_vision=Clip(), lora=False, shortcut=0.0)
+    assert not torch.equal(sampled(comfy, none), default)
+
+
+def test_a_clone_shares_every_patch_and_keeps_what_was_there(comfy, sd15, adapters):
+    seen = []
+
+    def foreign(q, k, v, options):
+        seen.append(q.shape)
+        return q
+
+    below = sd15.clone()
+    below.set_model_attn2_replace(foreign, "middle", 0, 0)
+    model, _, _ = applied(below, adapters("portrait"))
+    clone = model.clone()
+    assert all(isinstance(slot, Chained) for slot in slots_of(model).values())
+    assert all(slots_of(clone)[key] is slot for key, slot in slots_of(model).items())
+    sampled(comfy, clone)
+    assert seen
+    assert slots_of(below)["middle", 0, 0] is foreign
+
+
+def test_a_model_that_the_adapter_is_not_made_for_is_refused(sd15, sdxl, adapters):
+    with pytest.raises(
+        ValueError, match=r"is for SDXL; the model .SD15. has no cross-attention input 4 1"
+    ):
+        applied(sd15, adapters("faceid", "SDXL"))
+    with pytest.raises(
+        ValueError, match=r"is for SD1.5; the model .SDXL. has no cross-attention input 1 0"
+    ):
+        applied(sdxl, adapters("faceid"))
+    with pytest.raises(ValueError, match=r"is 64 wide on a text of 64, the model's .* is 32 on 64"):
+        applied(sd15, adapters("faceid", unit=64))
+    with pytest.raises(ValueError, match=r"on a text of 48, the model's .* on 64"):
+        applied(sd15, adapters("faceid", width=48, text=48))
