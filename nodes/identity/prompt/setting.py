@@ -14,9 +14,15 @@ _TEENS = (
     "one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten", "eleven",
     "twelve", "thirteen", "fourteen", "fifteen", "sixteen", "seventeen",
 )  # fmt: skip
-_YEARS = re.compile(
-    r"\b(\d{1,3})\s*-?\s*(?:(?:years?|yrs?|y)\.?[\s-]*(?:olds?|of[\s-]age|o)|y/o)\b|\b(?:aged?|age of)\s+(\d{1,3})\b"
+_NUMBER = rf"\d{{1,3}}|{'|'.join(_TEENS)}"
+_AGE = re.compile(
+    r"\b(\d{1,3})\s*-?\s*(?:(?:years?|yrs?|y)\.?[\s-]*(?:olds?|of[\s-]age|o)|y/o)\b"
+    rf"|\b(?:aged?|age of)\s+({_NUMBER})\b"
     rf"|\b({'|'.join(_TEENS)})[\s-]years?[\s-](?:olds?|of[\s-]age)\b"
+)
+_UNDER_A_YEAR = re.compile(
+    rf"\b(?:{_NUMBER}|few)[\s-]*(?:months?|weeks?|days?)[\s-]*(?:olds?|of[\s-]age)\b"
+    r"(?!\s+(?:stubble|beard|growth|shave|haircut|tan|scar|bruise|tattoo|dye))"
 )
 
 
@@ -115,8 +121,8 @@ def _says(text: str, word: str, negation: bool) -> bool:
 
 def typed_ages(text: str) -> list[tuple[str, int]]:
     """Ages that a text names, each with its words."""
-    found = []
-    for match in _YEARS.finditer(text):
-        digits = match[1] or match[2]
-        found.append((match[0], int(digits) if digits else _TEENS.index(match[3]) + 1))
+    found = [(match[0], 0) for match in _UNDER_A_YEAR.finditer(text)]
+    for match in _AGE.finditer(text):
+        number = match[1] or match[2] or match[3]
+        found.append((match[0], int(number) if number.isdigit() else _TEENS.index(number) + 1))
     return found

@@ -10,6 +10,7 @@ from portrait_loupe.nodes.identity.audit.wording import find_terms
 from portrait_loupe.nodes.identity.prompt.phrases import FIELDS, FROM_PRESET, NOT_SAID, number_form
 from portrait_loupe.nodes.identity.prompt.prompt import FORMATS, build_prompts, content_words
 from portrait_loupe.nodes.identity.prompt.read_phrases import shipped
+from portrait_loupe.nodes.identity.prompt.setting import typed_ages
 
 PHRASES = shipped()
 PRESETS = list(PHRASES.presets)
@@ -359,6 +360,10 @@ def test_a_child_is_shown_as_it_is(preset):
         ({"subject": "somebody of 16 years of age", "region": "lips"}, "says '16 years of age'"),
         ({"subject": "someone aged 9", "region": "lips"}, "says 'aged 9'"),
         ({"subject": "someone, twelve years old", "region": "lips"}, "says 'twelve years old'"),
+        ({"subject": "someone aged twelve", "region": "lips"}, "says 'aged twelve'"),
+        ({"subject": "a 6-month-old", "region": "lips"}, "says '6-month-old'"),
+        ({"subject": "somebody, three weeks old", "region": "lips"}, "says 'three weeks old'"),
+        ({"subject": "somebody in their teens", "region": "lips"}, "says 'teens'"),
         ({"extra": "of a schoolgirl", "region": "lips"}, "says 'schoolgirl'"),
         ({"age": 9, "extra": "wearing LIPSTICK"}, "without 'lipstick'"),
         ({"age": 9, "subject": "a sultry person"}, "without 'sultry'"),
@@ -495,3 +500,8 @@ def test_but_for_the_longest_every_preset_fits_one_block_of_clip():
 def test_unknown_names_are_refused_with_what_there_is(settings, message):
     with pytest.raises(ValueError, match=message):
         build(**settings)
+
+
+def test_a_beard_may_be_days_old():
+    assert not typed_ages("a man with three days old stubble and a two-week-old tattoo")
+    assert typed_ages("a three-week-old and its toys") == [("three-week-old", 0)]
