@@ -7,10 +7,10 @@ against the same centres. What is told is where it falls among them, never a ver
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,11 +26,8 @@ from .encode.align import aligned_crop, five_points
 from .encode.arcface import Encoder, known_encoder, open_encoders
 from .profile import Embedded, Identity
 
-if TYPE_CHECKING:
-    from collections.abc import Iterator
-
 LEAST_FACE_PX = 112.0  # forehead to chin: the crop that encoders see has as many
-SAME_PHOTO = 0.999  # cosine: the same crop again; another photo of one person reaches 0.9 at most
+SAME_PHOTO = 0.999  # cosine: the same crop, to its rounding; a proposal, not tried on real encoders
 EQUAL = 1e-6  # of cosines of float32 embeddings
 LEAST_CONTROL = 3  # photos, from which each can be held against a centre of others
 ONE_OF_ALL = "an encoder may also have steered the picture (FaceID: w600k_r50; InstantID, PuLID: glintr100): then its own cosine flatters; believe another's"
@@ -158,19 +155,19 @@ def drift(
     check_picture(image)
     check_faces(faces, tuple(image.shape))
     known, remarks = _known(identity, encoders)
-    yardsticks = [_Yardstick(encoder, identity, embedded) for encoder, embedded in known]
+    yardsticks = list(_yardsticks(identity, known, remarks))
     colours, _ = split_alpha(image)
     tick = progress(len(colours)) if progress else None
     seen: list[Compared] = []
     best: list[Compared | None] = []
     for index, picture in enumerate(colours):
         frame = faces.frames[index % len(faces.frames)]
-        mine = [_compared(picture, index, face, yardsticks, remarks) for face in frame]
+        mine = [_compared(picture, index, face, yardsticks) for face in frame]
         seen += mine
         best.append(max(mine, key=_rank) if mine else None)
         if tick:
             tick(index + 1)
-    if any(len(five_points(one.face)) == 2 for one in seen):
+    if any(one.likeness and len(five_points(one.face)) == 2 for one in seen):
         remarks.append(
             "the crops were aligned on two pupils only: with five points (insightface's or SCRFD's detector) cosines "
             "are steadier"
@@ -205,6 +202,17 @@ def _known(
     return known, remarks
 
 
+def _yardsticks(
+    identity: Identity, known: Sequence[tuple[Encoder, Embedded]], remarks: list[str]
+) -> Iterator[_Yardstick]:
+    """One an encoder; one that has seen no kept photo is passed over by name, the others still tell."""
+    for encoder, embedded in known:
+        try:
+            yield _Yardstick(encoder, identity, embedded)
+        except ValueError as refusal:
+            remarks.append(f"{encoder.name} was passed over: {refusal}")
+
+
 class _Yardstick:
     """An encoder, the centre of a profile, and the centres without each photo in turn."""
 
@@ -234,7 +242,7 @@ class _Yardstick:
 
 
 def _compared(
-    picture: Tensor, index: int, face: Face, yardsticks: Sequence[_Yardstick], remarks: list[str]
+    picture: Tensor, index: int, face: Face, yardsticks: Sequence[_Yardstick]
 ) -> Compared:
     height = OVAL[1] * straight_iod(face)
     if height < LEAST_FACE_PX:
@@ -274,11 +282,11 @@ def likeness_of(
     """
     opened = open_encoders(folders)
     known, remarks = _known(identity, opened.encoders)
-    if not known:
+    yardsticks = list(_yardsticks(identity, known, remarks))
+    if not yardsticks:
         why = "; ".join(dict.fromkeys([*remarks, *opened.remarks]))
         raise RuntimeError(f"who is like the identity {identity.name!r} cannot be told: {why}")
-    (encoder, embedded), colours = known[0], split_alpha(image)[0]
-    yardstick = _Yardstick(encoder, identity, embedded)
+    yardstick, colours = yardsticks[0], split_alpha(image)[0]
     return lambda number, face: yardstick.of(aligned_crop(colours[number], face)).cosine
 
 
@@ -332,8 +340,8 @@ def _in_words(one: Likeness) -> str:
     own = len(one.control.cosines)
     return (
         f"{start}. Held against the profile's own {own} photos, each as if it were new ({one.control.lowest:.3f} to "
-        f"{one.control.highest:.3f}, median {one.control.median:.3f}): {one.as_new:.3f}, more alike than {one.below} of "
-        f"them; of new photos of this person taken alike {_share(one)} would be as unlike"
+        f"{one.control.highest:.3f}, median {one.control.median:.3f}): {one.as_new:.3f}, at least as alike as "
+        f"{one.below} of them; of new photos of this person taken alike {_share(one)} would be as unlike"
     )
 
 

@@ -2,6 +2,7 @@
 that a test has chosen, so that what is measured is known."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -165,6 +166,17 @@ def test_fewer_than_three_photos_are_nothing_to_hold_it_against(count, words):
     (likeness,) = found.best[0].likeness
     assert words in report(found)
     assert (likeness.share is None) == (count < 3)
+
+
+def test_an_encoder_that_has_seen_no_kept_photo_is_passed_over_and_the_other_still_tells():
+    rows = person(np.random.default_rng(19), count=5)
+    known = profile(rows[:4])
+    unseen = Embedded("glintr100", "cd" * 32, "of a test", np.zeros((4, WIDTH), np.float32))
+    both = replace(known, embedded=(*known.embedded, unseen))
+    encoders = [Table(rows, "glintr100", "cd" * 32), Table(rows)]
+    found = drift(level(4), faces([face()]), both, encoders)
+    assert [one.encoder for one in found.best[0].likeness] == ["w600k_r50"]
+    assert "glintr100 was passed over: glintr100 (sha cdcdcdcd) has seen no face" in report(found)
 
 
 def test_of_several_faces_the_most_alike_counts_and_a_picture_without_one_is_said_to_be():
