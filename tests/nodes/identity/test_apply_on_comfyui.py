@@ -4,7 +4,6 @@ They skip where none can be imported: PYTHONPATH=<ComfyUI> <its python> -m pytes
 """
 
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -57,44 +56,13 @@ UNETXL = {
 
 
 @pytest.fixture(scope="module")
-def comfy():
-    """Those modules of the host that are used here."""
-    pytest.importorskip("comfy.cli_args").args.cpu = True
-    import comfy.model_management
-    import comfy.model_patcher
-    import comfy.sample
-    import comfy.supported_models
-
-    return SimpleNamespace(
-        models=comfy.supported_models,
-        patcher=comfy.model_patcher.ModelPatcher,
-        sample=comfy.sample.sample,
-        unload=comfy.model_management.unload_all_models,
-    )
-
-
-def built(comfy, kind, config):
-    """A model of random weights, the same each time."""
-    settings = kind({**config, "dtype": torch.float32})
-    settings.set_inference_dtype(torch.float32, None)
-    model = settings.get_model({}, "", device="cpu")
-    made = torch.Generator().manual_seed(1)
-    for name, weight in model.diffusion_model.named_parameters():
-        spread = weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1
-        weight.data = torch.randn(weight.shape, generator=made) * spread
-        if weight.ndim == 1 and name.endswith(("weight", "scale")):
-            weight.data += 1  # of a norm
-    return comfy.patcher(model, torch.device("cpu"), torch.device("cpu"))
-
-
-@pytest.fixture(scope="module")
 def sd15(comfy):
-    return built(comfy, comfy.models.SD15, UNET15)
+    return comfy.built(comfy.models.SD15, UNET15)
 
 
 @pytest.fixture(scope="module")
 def sdxl(comfy):
-    patcher = built(comfy, comfy.models.SDXL, UNETXL)
+    patcher = comfy.built(comfy.models.SDXL, UNETXL)
     patcher.model.encode_adm = lambda **_: torch.zeros(1, 16)
     return patcher
 

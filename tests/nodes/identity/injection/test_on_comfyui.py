@@ -4,7 +4,6 @@ They skip where none can be imported: PYTHONPATH=<ComfyUI> <its python> -m pytes
 """
 
 import math
-from types import SimpleNamespace
 
 import pytest
 import torch
@@ -64,47 +63,13 @@ FLUX = {
 
 
 @pytest.fixture(scope="module")
-def comfy():
-    """Those modules of the host that are used here."""
-    pytest.importorskip("comfy.cli_args").args.cpu = True
-    import comfy.model_patcher
-    import comfy.patcher_extension
-    import comfy.sample
-    import comfy.supported_models
-    from comfy.ldm.modules.attention import optimized_attention
-
-    return SimpleNamespace(
-        models=comfy.supported_models,
-        patcher=comfy.model_patcher.ModelPatcher,
-        sample=comfy.sample.sample,
-        attention=optimized_attention,
-        wrappers=comfy.patcher_extension.WrappersMP,
-        callbacks=comfy.patcher_extension.CallbacksMP,
-    )
-
-
-def built(comfy, kind, config):
-    """A model of random weights, the same each time."""
-    settings = kind({**config, "dtype": torch.float32})
-    settings.set_inference_dtype(torch.float32, None)
-    model = settings.get_model({}, "", device="cpu")
-    made = torch.Generator().manual_seed(1)
-    for name, weight in model.diffusion_model.named_parameters():
-        spread = weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1
-        weight.data = torch.randn(weight.shape, generator=made) * spread
-        if weight.ndim == 1 and name.endswith(("weight", "scale")):
-            weight.data += 1  # of a norm
-    return comfy.patcher(model, torch.device("cpu"), torch.device("cpu"))
-
-
-@pytest.fixture(scope="module")
 def unet(comfy):
-    return built(comfy, comfy.models.SD15, UNET)
+    return comfy.built(comfy.models.SD15, UNET)
 
 
 @pytest.fixture(scope="module")
 def flux(comfy):
-    return built(comfy, comfy.models.Flux, FLUX)
+    return comfy.built(comfy.models.Flux, FLUX)
 
 
 def random(*shape, seed=0):
