@@ -51,6 +51,7 @@ __all__ = [
     "model_hooks",
     "output_folder",
     "pack_version",
+    "previewed",
     "progress",
     "save_folder",
     "save_target",
@@ -115,6 +116,12 @@ class ModelHooks:
     before_sampling: str
     """The name of the callback that is called when sampling begins."""
     after_sampling: str
+    around_model: str
+    """The name of the wrapper that each call of the diffusion model goes through."""
+    patcher: Callable[[Any], Any]
+    """A module as ComfyUI's model management keeps it."""
+    load: Callable[[Any], None]
+    """Brings such a module to the device."""
     lora: Callable[["torch.Tensor", "torch.Tensor"], Any]
     """up (h, rank) and down (rank, in) as what ``add_patches`` takes: ``weight + strength * up @ down``."""
 
@@ -132,13 +139,18 @@ def model_hooks() -> ModelHooks:
             "this node changes a diffusion model, which only ComfyUI has: run the graph there."
         )
     from comfy.ldm.modules.attention import optimized_attention
-    from comfy.patcher_extension import CallbacksMP
+    from comfy.model_management import get_torch_device, load_model_gpu, unet_offload_device
+    from comfy.model_patcher import ModelPatcher
+    from comfy.patcher_extension import CallbacksMP, WrappersMP
     from comfy.weight_adapter import LoRAAdapter
 
     return ModelHooks(
         attention=optimized_attention,
         before_sampling=CallbacksMP.ON_PRE_RUN,
         after_sampling=CallbacksMP.ON_CLEANUP,
+        around_model=WrappersMP.DIFFUSION_MODEL,
+        patcher=lambda module: ModelPatcher(module, get_torch_device(), unet_offload_device()),
+        load=load_model_gpu,
         # neither alpha, nor a middle, nor magnitudes, nor another shape
         lora=lambda up, down: LoRAAdapter(set(), (up, down, None, None, None, None)),
     )
@@ -206,6 +218,15 @@ def save_target(prefix: str, width: int, height: int) -> tuple[Path, str, int]:
         int(found[1]) for path in target.parent.iterdir() if (found := counted.match(path.name))
     ]
     return target.parent, target.name, max(numbers, default=0) + 1
+
+
+def previewed(pictures: "torch.Tensor") -> dict[str, Any]:
+    """What a node adds to its ``ui`` so that pictures (B, H, W, 3) are shown on it; nothing without ComfyUI."""
+    if not IN_COMFYUI:
+        return {}
+    from comfy_api.v0_0_2 import ui
+
+    return ui.PreviewImage(pictures).as_dict()
 
 
 def saved_picture(path: Path) -> dict[str, str]:

@@ -4,6 +4,7 @@
 - audit/         what will lose an identity, before sampling
 - prompt/        prompts of extreme close-ups from fields
 - adapters/      files that carry an identity into a model: recognised by keys and shapes, read, projected
+- apply/         an identity onto a model: whether it fits, what the networks see, the patches, the report
 - injection/     weight by prominence, time, layer and mask; the patches in ComfyUI's own hooks
 - aggregate      many embeddings to one direction: who does not belong, how much each counts
 - profile        an identity as a value
@@ -16,7 +17,7 @@
 - form, store    its file, and where files lie
 - sheet          its contact sheet
 - drift, draw_drift   how far a picture is from a profile
-- apply, apply_report, draw_prominence, adapter_files   an identity onto a model
+- adapter_files  adapters in the host's folders
 - own_files      the JSON files that users add, for audit and prompt
 - node_*         the same, as ComfyUI sees it
 """

@@ -1,9 +1,12 @@
 """Apply Identity, as ComfyUI sees it."""
 
-from ..host import io, model_hooks
-from .apply import MOST_WEIGHT, TWICE, Settings, apply_identity
-from .apply_report import applied_words
-from .draw_prominence import draw_prominence
+from ..host import io, model_folders, model_hooks, previewed
+from .apply.apply import apply_identity
+from .apply.draw_prominence import draw_prominence
+from .apply.face_area import AREAS
+from .apply.looks import Eyes
+from .apply.report import applied_words
+from .apply.settings import MOST_WEIGHT, TWICE, Settings
 from .injection.curve import CURVES, EXAMPLE
 from .injection.weight import MODES
 
@@ -15,11 +18,11 @@ class ApplyIdentity(io.ComfyNode):
             node_id="LoupeApplyIdentity",
             display_name="Apply Identity",
             category="Loupe/identity",
-            description="Adds an identity to all cross-attention layers of a model, the middle block too. weight = base "
-            "x prominence x schedule x layer curve x mask.",
-            search_aliases=["ipadapter", "faceid", "instantid", "apply ip-adapter", "face weight"],
+            description="Adds an identity to all cross-attention layers of SD1.5 and SDXL, the middle block too, or to FLUX.1 by "
+            "PuLID. weight = base x prominence x schedule x layer curve x mask.",
+            search_aliases=["ipadapter", "faceid", "instantid", "pulid", "apply ip-adapter", "face weight"],
             inputs=[
-                io.Custom("MODEL").Input("model", tooltip="SD1.5 or SDXL, as the adapter is."),
+                io.Custom("MODEL").Input("model", tooltip="SD1.5, SDXL or FLUX.1, as the adapter is."),
                 io.Custom("LOUPE_IDENTITY_ADAPTER").Input("adapter", tooltip="Of Load Identity Adapter."),
                 io.Custom("LOUPE_IDENTITY").Input("identity", tooltip="Of Identity Profile or Load Identity."),
                 io.Float.Input(
@@ -78,6 +81,13 @@ class ApplyIdentity(io.ComfyNode):
                 io.Custom("CLIP_VISION").Input(
                     "clip_vision", optional=True, tooltip="FaceID Plus: CLIP-ViT-H of Load CLIP Vision."
                 ),
+                io.Custom("LOUPE_EVA_CLIP").Input(
+                    "eva_clip", optional=True, tooltip="PuLID-Flux: EVA02-CLIP-L-336 of Load EVA CLIP."
+                ),
+                io.Combo.Input(
+                    "area", options=list(AREAS), default=AREAS[0],
+                    tooltip="face: within the oval of the face that plan or faces show, softly. Times the mask.",
+                ),
             ],
             outputs=[
                 io.Custom("MODEL").Output("model", tooltip="With the identity. Apply others after it: they add up."),
@@ -89,28 +99,34 @@ class ApplyIdentity(io.ComfyNode):
 
     @classmethod
     def execute(
-        cls, model, adapter, identity, mask=None, plan=None, faces=None, clip_vision=None, **chosen
+        cls,
+        model,
+        adapter,
+        identity,
+        mask=None,
+        plan=None,
+        faces=None,
+        clip_vision=None,
+        eva_clip=None,
+        **chosen,
     ) -> io.NodeOutput:
         settings = Settings(**chosen)
+        hooks = model_hooks()
+        if eva_clip is not None and eva_clip.patcher is not None:
+            hooks.load(eva_clip.patcher)
+        eyes = Eyes(
+            clip=None if clip_vision is None else seen_by(clip_vision),
+            eva=eva_clip,
+            parsers=model_folders("facexlib"),
+        )
         applied = apply_identity(
-            model,
-            adapter,
-            identity,
-            settings,
-            model_hooks(),
-            mask=mask,
-            plan=plan,
-            faces=faces,
-            see=None if clip_vision is None else seen_by(clip_vision),
+            model, adapter, identity, settings, hooks, mask=mask, plan=plan, faces=faces, eyes=eyes
         )
         report = applied_words(applied, adapter, identity, settings)
         share = applied.planned.share if applied.planned else None
-        return io.NodeOutput(
-            applied.model,
-            report,
-            draw_prominence(settings.prominence, share),
-            ui={"loupe_report": [report]},
-        )
+        curve = draw_prominence(settings.prominence, share)
+        shown = previewed(curve) if share is not None else {}
+        return io.NodeOutput(applied.model, report, curve, ui={"loupe_report": [report], **shown})
 
 
 def seen_by(clip_vision):

@@ -3,7 +3,7 @@
 from ..host import io, model_folders
 from .adapter_files import KINDS, find_adapter, list_adapters, read_adapter
 from .adapters.formats.registry import AUTO, VERSIONS
-from .apply_report import adapter_words
+from .apply.report import adapter_words
 
 NONE_YET = "(none yet)"
 

@@ -3,7 +3,7 @@ import inspect
 import pytest
 
 from portrait_loupe.nodes import host
-from portrait_loupe.nodes.identity.apply import Settings
+from portrait_loupe.nodes.identity.apply.settings import Settings
 from portrait_loupe.nodes.identity.injection.curve import CURVES
 from portrait_loupe.nodes.identity.node_apply import ApplyIdentity
 
@@ -32,14 +32,18 @@ def test_it_is_called_what_saved_workflows_call_it():
     assert schema.node_id == "LoupeApplyIdentity"
     assert [each.id for each in schema.inputs] == [
         "model", "adapter", "identity", "weight", "prominence", "start", "end", "fade_in", "fade_out", "curve",
-        "layers", "lora", "lora_weight", "shortcut", "noise", "mask", "plan", "faces", "clip_vision",
+        "layers", "lora", "lora_weight", "shortcut", "noise", "mask", "plan", "faces", "clip_vision", "eva_clip", "area",
     ]  # fmt: skip
     assert [each.get_io_type() for each in schema.inputs[:3]] == [
         "MODEL", "LOUPE_IDENTITY_ADAPTER", "LOUPE_IDENTITY",
     ]  # fmt: skip
     optional = [each.id for each in schema.inputs if each.optional]
-    assert optional == ["mask", "plan", "faces", "clip_vision"]
+    assert optional == ["mask", "plan", "faces", "clip_vision", "eva_clip"]
     combos = {each.id: list(each.options) for each in schema.inputs if hasattr(each, "options")}
-    assert combos == {"prominence": ["off", "follow", "compensate"], "curve": list(CURVES)}
+    assert combos == {
+        "prominence": ["off", "follow", "compensate"],
+        "curve": list(CURVES),
+        "area": ["everywhere", "face"],
+    }
     assert [each.display_name or each.id for each in schema.outputs] == ["model", "report", "curve"]
     assert all(each.tooltip for each in [*schema.inputs, *schema.outputs])

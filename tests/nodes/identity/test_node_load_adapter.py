@@ -47,7 +47,7 @@ def test_an_adapter_is_loaded_and_told_of(identity_adapters, models):
     assert "ComfyUI's own ControlNet nodes" in instant
     _, flux = LoadIdentityAdapter.execute("pulid/pulid_flux_v0.9.1.safetensors").args
     assert "20 layers" in flux
-    assert "does not yet apply it" in flux
+    assert "EVA02-CLIP-L-336's look at the aligned face (eva_clip)" in flux
 
 
 def test_the_version_is_the_users_word(identity_adapters, models):

@@ -4,6 +4,7 @@ They skip where none can be imported: PYTHONPATH=<ComfyUI> <its python> -m pytes
 """
 
 import math
+from functools import partial
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from torch.testing import assert_close
 from portrait_loupe.nodes.framing.faces import Face, Faces
 from portrait_loupe.nodes.identity.adapters.flatten import flatten
 from portrait_loupe.nodes.identity.adapters.recognise import recognise
+from portrait_loupe.nodes.identity.eva.network import EvaStates
 from portrait_loupe.nodes.identity.injection.shared import Chained
 from portrait_loupe.nodes.identity.node_apply import ApplyIdentity
 from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
@@ -302,3 +304,149 @@ def test_a_model_that_the_adapter_is_not_made_for_is_refused(sd15, sdxl, adapter
         applied(sd15, adapters("faceid", unit=64))
     with pytest.raises(ValueError, match=r"on a text of 48, the model's .* on 64"):
         applied(sd15, adapters("faceid", width=48, text=48))
+
+
+# ---- PuLID-Flux
+
+FLUX = {
+    "image_model": "flux",
+    "in_channels": 16,
+    "out_channels": 16,
+    "vec_in_dim": 24,
+    "context_in_dim": 48,
+    "hidden_size": 64,
+    "mlp_ratio": 4.0,
+    "num_heads": 2,
+    "depth": 19,
+    "depth_single_blocks": 38,
+    "axes_dim": [8, 12, 12],
+    "theta": 10000,
+    "patch_size": 2,
+    "qkv_bias": True,
+    "guidance_embed": True,
+    "txt_ids_dims": [],
+}
+
+
+class Look:
+    """What Load EVA CLIP gives, made of the picture's mean."""
+
+    file = "tiny"
+    patcher = None
+
+    def __init__(self, width=20, pooled=40):
+        self.sizes, self.seen = (width, pooled), []
+
+    def see(self, pictures):
+        self.seen.append(pictures)
+        width, pooled = self.sizes
+        mean = 1 + pictures.mean()
+        hidden = tuple(random(1, 9, width, seed=seed) * mean for seed in range(5))
+        return EvaStates(random(1, pooled, seed=8), hidden)
+
+
+@pytest.fixture(scope="module")
+def flux(comfy):
+    return comfy.built(comfy.models.Flux, FLUX)
+
+
+@pytest.fixture(scope="module")
+def pulid(adapters):
+    return adapters("pulid_flux", "Flux", width=40, image=64, image_attention=128)
+
+
+def flux_sampled(comfy, model, size=(8, 12), cfg=1.0, **extra):
+    noise = random(1, 16, *size, seed=3)
+    positive, negative = random(2, 1, 6, 48, seed=4)
+    extra = {"pooled_output": random(1, 24, seed=5), **extra}
+    return comfy.sample(
+        model, noise, STEPS, cfg, "euler", "normal", [[positive, extra]], [[negative, extra]],
+        torch.zeros_like(noise), denoise=1.0, seed=0, disable_pbar=True,
+    )  # fmt: skip
+
+
+def dit_slots(model):
+    return model.model_options["transformer_options"]["patches_replace"]["dit"]
+
+
+def test_pulid_acts_after_its_20_blocks_and_weight_0_is_the_model(comfy, flux, pulid):
+    look = Look(pulid.sizes["eva"], pulid.sizes["pooled"])
+    model, report, _ = applied(flux, pulid, eva_clip=look, weight=1.0)
+    plain, ours = flux_sampled(comfy, flux), flux_sampled(comfy, model)
+    calls = next(iter(dit_slots(model).values())).shared.calls
+    assert set(calls.added) == {("double_block", i) for i in range(0, 19, 2)} | {
+        ("single_block", i) for i in range(0, 38, 4)
+    }
+    assert (ours - plain).abs().max() > 0.01 * plain.abs().max()
+    assert torch.equal(flux_sampled(comfy, model.clone()), ours)
+    assert "acts in 20 of 20 cross-attention layers of its own" in report
+    assert "EVA saw face 2" in report
+    assert look.seen[0].shape == (1, 512, 512, 3)
+    none, _, _ = applied(flux, pulid, eva_clip=look, weight=0.0)
+    assert torch.equal(flux_sampled(comfy, none), plain)
+    comfy.unload()
+    assert torch.equal(flux_sampled(comfy, flux), plain)
+    assert torch.equal(flux_sampled(comfy, model), ours)
+
+
+def test_identities_of_one_file_share_its_layers_and_add_up(comfy, flux, pulid):
+    look = Look(pulid.sizes["eva"], pulid.sizes["pooled"])
+    half, _, _ = applied(flux, pulid, eva_clip=look, weight=0.01)
+    twice, _, _ = applied(half, pulid, eva_clip=look, weight=0.01)
+    once, _, _ = applied(flux, pulid, eva_clip=look, weight=0.02)
+    patchers = [id(one) for one in twice.model_patches_models()]
+    assert len(set(patchers)) == 1
+    plain = flux_sampled(comfy, flux)
+    effect = (flux_sampled(comfy, once) - plain).abs().max()
+    # the second sees what the first did: the same to first order in a small weight
+    assert (flux_sampled(comfy, twice) - flux_sampled(comfy, once)).abs().max() < 0.05 * effect
+
+
+def test_pulids_mask_and_window_hold_on_flux(comfy, flux, pulid):
+    look = Look(pulid.sizes["eva"], pulid.sizes["pooled"])
+    plain = flux_sampled(comfy, flux)
+    empty, report, _ = applied(flux, pulid, eva_clip=look, mask=torch.zeros(1, 8, 8))
+    assert "acts nowhere" in report
+    assert torch.equal(flux_sampled(comfy, empty), plain)
+    ones, _, _ = applied(flux, pulid, eva_clip=look, mask=torch.ones(1, 30, 50))
+    whole, _, _ = applied(flux, pulid, eva_clip=look)
+    assert torch.equal(flux_sampled(comfy, ones), flux_sampled(comfy, whole))
+    never, _, _ = applied(flux, pulid, eva_clip=look, start=0.999, end=0.999)
+    assert torch.equal(flux_sampled(comfy, never), plain)
+
+
+def test_pulid_leaves_kontexts_references_alone(comfy, flux, pulid):
+    look = Look(pulid.sizes["eva"], pulid.sizes["pooled"])
+    seen = {}
+
+    def spy(args, extra):
+        out = extra["original_block"](args)
+        seen.setdefault("before", out["img"].clone())
+        return out
+
+    def after(args, extra, below=None):
+        out = below(args, extra)
+        seen.setdefault("after", out["img"].clone())
+        return out
+
+    below = flux.clone()
+    below.set_model_patch_replace(spy, "dit", "double_block", 0)
+    model, _, _ = applied(below, pulid, eva_clip=look)
+    patch = dit_slots(model)["double_block", 0]
+    model.set_model_patch_replace(partial(after, below=patch), "dit", "double_block", 0)
+    flux_sampled(comfy, model, reference_latents=[random(1, 16, 6, 6, seed=9)])
+    main = 4 * 6
+    assert seen["after"].shape[1] == main + 9
+    assert torch.equal(seen["after"][:, main:], seen["before"][:, main:])
+    assert not torch.equal(seen["after"][:, :main], seen["before"][:, :main])
+
+
+def test_pulid_asks_for_eva_and_for_a_model_of_flux_1(flux, sd15, pulid, adapters):
+    with pytest.raises(ValueError, match="link eva_clip, from Load EVA CLIP"):
+        applied(flux, pulid)
+    with pytest.raises(ValueError, match=r"takes EVA-CLIP states of \d+ numbers, .* gives 21"):
+        applied(flux, pulid, eva_clip=Look(21))
+    with pytest.raises(ValueError, match=r"is for FLUX.1; the model .SD15. has no double"):
+        applied(sd15, pulid)
+    with pytest.raises(ValueError, match=r"is for SD1.5; the model .Flux. has no cross-attention"):
+        applied(flux, adapters("faceid"))

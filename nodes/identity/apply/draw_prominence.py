@@ -9,8 +9,8 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ..typography import font
-from .injection.weight import MODES, PORTRAIT, prominence_factor
+from ...typography import font
+from ..injection.weight import MODES, PORTRAIT, prominence_factor
 
 WIDTH, HEIGHT = 760, 380
 LEFT, RIGHT, TOP, BOTTOM = 64, 30, 56, 58  # px around the curves

@@ -3,8 +3,10 @@ import pytest
 
 from portrait_loupe.nodes.identity.adapters.flatten import flatten
 from portrait_loupe.nodes.identity.adapters.recognise import recognise
-from portrait_loupe.nodes.identity.apply import Applied, Planned, Settings
-from portrait_loupe.nodes.identity.apply_report import CONTROLNET, adapter_words, applied_words
+from portrait_loupe.nodes.identity.apply.apply import Applied
+from portrait_loupe.nodes.identity.apply.planned import Planned
+from portrait_loupe.nodes.identity.apply.report import CONTROLNET, adapter_words, applied_words
+from portrait_loupe.nodes.identity.apply.settings import Settings
 from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
 
 

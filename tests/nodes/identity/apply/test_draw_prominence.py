@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from portrait_loupe.nodes.identity.draw_prominence import MARK, draw_prominence, x_of, y_of
+from portrait_loupe.nodes.identity.apply.draw_prominence import MARK, draw_prominence, x_of, y_of
 from portrait_loupe.nodes.identity.injection.weight import MODES, prominence_factor
 
 BRIGHT = torch.tensor(MARK) / 255

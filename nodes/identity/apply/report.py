@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from .adapters.adapter import Adapter
-from .apply import Applied, Settings, too_small
-from .profile import Identity
+from ..adapters.adapter import Adapter
+from ..profile import Identity
+from .apply import Applied
+from .face_area import AREAS
+from .planned import too_small
+from .settings import Settings
 
 NEEDS = {
     "normed": "the direction of the embedding",
     "raw": "the embedding with its length",
     "clip_h": "CLIP-ViT-H's look at the aligned face (clip_vision)",
-    "eva": "EVA02-CLIP-L-336's look at the aligned face",
+    "eva": "EVA02-CLIP-L-336's look at the aligned face (eva_clip)",
 }
 CONTROLNET = (
     "InstantID's other half is its ControlNet: load it and link it with ComfyUI's own ControlNet nodes, with a drawing "
@@ -32,8 +35,6 @@ def adapter_words(adapter: Adapter) -> str:
     ]
     if adapter.format == "InstantID":
         lines.append(CONTROLNET)
-    if "eva" in adapter.needs:
-        lines.append("it can be loaded, but this version of Loupe does not yet apply it")
     if adapter.unused:
         named = ", ".join(adapter.unused[:MOST_UNUSED])
         more = len(adapter.unused) - MOST_UNUSED
@@ -47,25 +48,37 @@ def applied_words(
     """What acts where, when and how strongly, and what to know of it."""
     embedded = identity.of(adapter.encoder)
     kept = int(identity.keep(embedded).sum())
-    total = len(adapter.cross_layers)
+    total = len(adapter.cross_layers) or len(adapter.flux_layers)
     faces = f"{kept} face{'' if kept == 1 else 's'}"
     lines = [
         f"{identity.name} by {adapter.format} ({adapter.file}) for {adapter.base}: the centre of {faces} kept, "
         f"{embedded.label}"
     ]
     if applied.layers:
-        middle = ", the middle block too" if applied.layers == total else ""
-        lines.append(
-            f"it acts in {applied.layers} of {total} cross-attention layers{middle}, layers: {settings.spread}"
-        )
+        where = f"{applied.layers} of {total} cross-attention layers"
+        if adapter.flux_layers:
+            where += " of its own, after every second double and every fourth single block"
+        elif applied.layers == total:
+            where += ", the middle block too"
+        lines.append(f"it acts in {where}, layers: {settings.spread}")
     else:
         lines.append("it acts nowhere (weight, layers or mask are 0): the model is as it was")
     lines.append(_weight(applied, settings))
     lines.append(_when(settings))
     if applied.mask_share is not None:
-        lines.append(f"where: within the mask, {100 * applied.mask_share:.1f} % of the picture")
+        inside = (
+            "the mask"
+            if settings.area == AREAS[0]
+            else "the face's oval (and the mask, if one is linked)"
+        )
+        lines.append(f"where: within {inside}, {100 * applied.mask_share:.1f} % of the picture")
     if applied.reference is not None:
-        lines.append(f"CLIP saw face {applied.reference + 1}, which counts most")
+        eyes = (
+            f"EVA saw face {{}}, which counts most; {applied.how}"
+            if applied.how
+            else "CLIP saw face {}, which counts most"
+        )
+        lines.append(eyes.format(applied.reference + 1))
     if applied.lora:
         lines.append(applied.lora)
     if adapter.format == "InstantID":
