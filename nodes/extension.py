@@ -13,8 +13,10 @@ from .host import ComfyExtension, io
 from .identity.node_apply import ApplyIdentity
 from .identity.node_audit import IdentityAudit
 from .identity.node_drift import IdentityDrift
+from .identity.node_energy import InjectedEnergy
 from .identity.node_load import LoadIdentity
 from .identity.node_load_adapter import LoadIdentityAdapter
+from .identity.node_load_eva import LoadEvaClip
 from .identity.node_profile import IdentityProfile
 from .identity.node_prompt import CloseUpPrompt
 from .identity.node_save import SaveIdentity
@@ -37,7 +39,9 @@ NODES: list[type[io.ComfyNode]] = [
     IdentityAudit,
     IdentityDrift,
     LoadIdentityAdapter,
+    LoadEvaClip,
     ApplyIdentity,
+    InjectedEnergy,
     Lens,
     LensProfile,
     LensCompare,

@@ -37,6 +37,7 @@ RULES = {
     "nodes/framing/detect/*": DECIDING
     | {"nodes", "kernels", "*", "cv2", "onnxruntime", "insightface"},
     "nodes/identity/encode/*": DECIDING | {"nodes", "kernels", "*", "onnxruntime", "insightface"},
+    "nodes/identity/eva/*": DECIDING | {"nodes", "kernels", "*", "timm", "facexlib"},
     "nodes/*": DECIDING | {"nodes", "kernels", "*"},
 }
 

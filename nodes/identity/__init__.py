@@ -1,6 +1,7 @@
 """A person's identity before generation: profiles that last, and what would lose it.
 
 - encode/        face networks: which there are, the aligned crop they see, what they make of it
+- eva/           what PuLID looks at a face through, and the picture that it is shown
 - audit/         what will lose an identity, before sampling
 - prompt/        prompts of extreme close-ups from fields
 - adapters/      files that carry an identity into a model: recognised by keys and shapes, read, projected

@@ -7,7 +7,8 @@ file is ever run: safetensors holds no programs, and of a pickle torch reads ten
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -28,29 +29,61 @@ Folders = Mapping[str, Sequence[Path]]
 
 
 def list_adapters(folders: Folders) -> list[str]:
-    """The names ``kind/file`` of what could be loaded, in the order of the kinds; nothing is opened.
-
-    Links are followed, as ComfyUI follows them: whoever can put one there can put files there.
-    """
-    return [name for kind in folders for name in sorted(_of_kind(kind, folders[kind]))]
+    """The names ``kind/file`` of what could be loaded, in the order of the kinds; nothing is opened."""
+    return list(model_files(folders))
 
 
 def find_adapter(name: str, folders: Folders, widget: str = "file") -> Path:
+    """The file of a name that the listing has; see ``find_file``."""
+    return find_file(name, folders, "an adapter", widget)
+
+
+def model_files(folders: Folders, fits: Callable[[Path], bool] | None = None) -> dict[str, Path]:
+    """The files of torch's and of safetensors in the folders of some kinds.
+
+    Links are followed, as ComfyUI follows them: whoever can put one there can put files there.
+
+    Parameters
+    ----------
+    folders : mapping of str to sequence of Path
+        By kind.
+    fits : what to list; everything where it is left out
+
+    Returns
+    -------
+    dict of str to Path
+        By the name ``kind/file``, in the order of the kinds. What lies in a folder of two kinds
+        is listed for the first alone.
+    """
+    found: dict[str, Path] = {}
+    for kind in folders:
+        seen = set(found.values())
+        here = sorted(_of_kind(kind, folders[kind]).items())
+        found |= {name: at for name, at in here if at not in seen and (fits is None or fits(at))}
+    return found
+
+
+def find_file(
+    name: str,
+    folders: Folders,
+    what: str,
+    widget: str = "file",
+    fits: Callable[[Path], bool] | None = None,
+) -> Path:
     """The file of a name that the listing has.
 
     Raises
     ------
     ValueError
-        It has not.
+        It has not; said with ``what`` was asked for.
     """
-    kind = name.partition("/")[0]
-    found = _of_kind(kind, folders[kind]) if kind in folders else {}
-    if name in found:
-        return found[name]
-    there = list_adapters(folders)
+    files = model_files(folders, fits)
+    if name in files:
+        return files[name]
+    there = list(files)
     listed = ", ".join(there[:_LISTED]) + (", ..." if len(there) > _LISTED else "")
     raise ValueError(
-        f"{widget} must name an adapter in models/{' or models/'.join(folders)}; there is no {name!r}. "
+        f"{widget} must name {what} in models/{' or models/'.join(folders)}; there is no {name!r}. "
         f"There {'are ' + listed if there else 'is none yet'}."
     )
 
@@ -71,9 +104,16 @@ def read_adapter(path: Path, name: str, version: str = AUTO) -> Adapter:
     ValueError
         The file cannot be read, or is no adapter that is known. It is left as it is.
     """
-    try:
-        tensors = flatten(_loaded(path))
+    with naming(path, name):
+        tensors = flatten(loaded(path))
         return recognise(tensors, name, version=version, sha256=sha256_of(path))
+
+
+@contextmanager
+def naming(path: Path, name: str) -> Iterator[None]:
+    """Whatever is said against a file within it names the file."""
+    try:
+        yield
     except OSError as error:
         reason = error.strerror or str(error)
         raise ValueError(f"{name} cannot be read: {reason}. It was left alone.") from None
@@ -83,7 +123,15 @@ def read_adapter(path: Path, name: str, version: str = AUTO) -> Adapter:
         raise ValueError(named) from None
 
 
-def _loaded(path: Path) -> Any:
+def loaded(path: Path) -> Any:
+    """What a file holds, on the CPU: of a pickle tensors and plain containers alone.
+
+    Raises
+    ------
+    ValueError
+        It is damaged, or holds more than that; nothing in it was run.
+    OSError
+    """
     if path.suffix.lower() == SAFE:
         from safetensors import SafetensorError
         from safetensors.torch import load_file

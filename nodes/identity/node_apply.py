@@ -88,6 +88,10 @@ class ApplyIdentity(io.ComfyNode):
                     "area", options=list(AREAS), default=AREAS[0],
                     tooltip="face: within the oval of the face that plan or faces show, softly. Times the mask.",
                 ),
+                io.Boolean.Input(
+                    "energy", default=False, advanced=True,
+                    tooltip="Measure how strong it is in every layer at every step; Injected Energy shows it.",
+                ),
             ],
             outputs=[
                 io.Custom("MODEL").Output("model", tooltip="With the identity. Apply others after it: they add up."),

@@ -12,6 +12,7 @@ from ...framing.plan import CropPlan
 from ..adapters.adapter import Adapter
 from ..injection.attention import cycled
 from ..injection.curve import layer_curve
+from ..injection.energy import Energy
 from ..injection.mask import area_resize, check_mask
 from ..injection.schedule import Schedule
 from ..injection.weight import Weight
@@ -97,7 +98,8 @@ def apply_identity(
     clone = model.clone()
     lora = ""
     if acting:
-        kind.patch(clone, adapter, identity.name, look.tokens, weight, hooks)
+        energy = Energy() if settings.energy else None
+        kind.patch(clone, adapter, identity.name, look.tokens, weight, hooks, energy)
         lora = unet.add_lora(clone, adapter, settings, hooks)
     return Applied(
         model=clone,

@@ -10,6 +10,7 @@ from ..adapters.flux import DOUBLE_BLOCKS, SINGLE_BLOCKS
 from ..adapters.inputs import Tokens
 from ..injection.counter import Calls
 from ..injection.dit import FluxLayers, flux_patches, flux_places
+from ..injection.energy import Energy
 from ..injection.shared import Injection
 from ..injection.weight import Place, Weight
 from .unet import register
@@ -52,12 +53,18 @@ def check_fits(model: Any, adapter: Adapter) -> None:
 
 
 def patch(
-    clone: Any, adapter: Adapter, name: str, tokens: Tokens, weight: Weight, hooks: Any
+    clone: Any,
+    adapter: Adapter,
+    name: str,
+    tokens: Tokens,
+    weight: Weight,
+    hooks: Any,
+    energy: Energy | None = None,
 ) -> None:
     """Puts one object after each of the adapter's blocks, on top of what was there."""
     layers, patcher = _module(adapter, hooks)
     keys = [key for key, _ in flux_places(len(layers), *BLOCKS)]
-    shared = Injection(weight, Calls(keys, name), patcher=patcher)
+    shared = Injection(weight, Calls(keys, name), patcher=patcher, energy=energy)
     options = clone.model_options.get("transformer_options", {})
     slots = options.get("patches_replace", {}).get("dit", {})
     made = flux_patches(layers, tokens.positive, tokens.negative, BLOCKS, slots, shared)

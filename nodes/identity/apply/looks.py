@@ -15,6 +15,7 @@ from torch import Tensor
 from ..adapters.adapter import Adapter
 from ..adapters.inputs import Inputs, Tokens
 from ..adapters.unet import SD15
+from ..eva.face_only import face_only
 from ..profile import Embedded, Identity
 from .settings import TWICE, Settings
 
@@ -111,8 +112,6 @@ def _by_eva(
             f"{adapter.format} ({adapter.file}) also looks at the face through EVA-CLIP: link eva_clip, from Load EVA "
             "CLIP with EVA02_CLIP_L_336_psz14_s6B"
         )
-    from ..eva.face_only import face_only
-
     reference, crop = best_crop(adapter, identity, identity.of(adapter.encoder))
     alone = face_only(crop, eyes.parsers)
     states = eyes.eva.see(alone.picture)

@@ -36,6 +36,8 @@ class Settings:
     """InstantID's: 0..1."""
     area: str = AREAS[0]
     """everywhere, or within the face alone."""
+    energy: bool = False
+    """Measure how strong it is in every layer at every step."""
 
     def __post_init__(self) -> None:
         for name, most in (("weight", MOST_WEIGHT), ("lora_weight", 2.0), ("noise", 1.0)):

@@ -11,6 +11,7 @@ from torch import Tensor
 from ..adapters.adapter import Adapter
 from ..adapters.inputs import Tokens
 from ..injection.counter import Calls
+from ..injection.energy import Energy
 from ..injection.shared import Injection
 from ..injection.unet import Key, LayerTokens, cross_patches, places
 from ..injection.weight import Place, Weight
@@ -59,14 +60,20 @@ def _in(linear: Any) -> int:
 
 
 def patch(
-    clone: Any, adapter: Adapter, name: str, tokens: Tokens, weight: Weight, hooks: Any
+    clone: Any,
+    adapter: Adapter,
+    name: str,
+    tokens: Tokens,
+    weight: Weight,
+    hooks: Any,
+    energy: Energy | None = None,
 ) -> None:
     """Puts one object into each layer's slot, on top of what was there."""
     layers: dict[Key, LayerTokens] = {
         layer.patch_key: LayerTokens.of(tokens.positive, tokens.negative, layer.key, layer.value)
         for layer in adapter.cross_layers
     }
-    shared = Injection(weight, Calls(layers, name))
+    shared = Injection(weight, Calls(layers, name), energy=energy)
     options = clone.model_options.get("transformer_options", {})
     slots = options.get("patches_replace", {}).get("attn2", {})
     for key, one in cross_patches(layers, slots, shared, hooks.attention).items():

@@ -173,6 +173,8 @@ class DitPatch(Chained):
             The base itself where the weight is 0; its tensors are never changed.
         """
         options = args.get("transformer_options") or {}
+        # blocks add in place, so what this one adds is known only beside a copy
+        before = args["img"].clone() if self.shared.energy is not None else None
         out = (
             self.previous(args, extra)
             if self.previous is not None
@@ -191,6 +193,9 @@ class DitPatch(Chained):
             mask = self.shared.mask_for(grid, image, len(chunks) if chunks else 1)
         term = self._term(image, scale, chunks)
         self.shared.calls.add(self.key)
+        if self.shared.energy is not None and before is not None:
+            base = image - before[:, first:last]
+            self.shared.energy.read(self.key, options.get("sigmas"), term, base, mask, chunks)
         added = out["img"].clone()  # a cache of another pack may hold the block's own output
         added[:, first:last] += term if mask is None else term * mask
         return {**out, "img": added}

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from .attention import cycled
 from .counter import Calls
+from .energy import Energy
 from .mask import Grid
 from .weight import Place, Weight
 
@@ -32,6 +33,8 @@ class Injection:
         attention; a mask multiplies its result either way.
     patcher : object, optional
         The host's ModelPatcher of a module that the layers use; the host then keeps its memory.
+    energy : Energy, optional
+        Measures every call.
 
     Raises
     ------
@@ -40,7 +43,13 @@ class Injection:
     """
 
     def __init__(
-        self, weight: Weight, calls: Calls, *, scaling: str = "V only", patcher: Any = None
+        self,
+        weight: Weight,
+        calls: Calls,
+        *,
+        scaling: str = "V only",
+        patcher: Any = None,
+        energy: Energy | None = None,
     ) -> None:
         if scaling not in SCALINGS:
             raise ValueError(f"scaling must be one of {', '.join(SCALINGS)}, got {scaling!r}")
@@ -48,6 +57,7 @@ class Injection:
         self.calls = calls
         self.scaling = scaling
         self.patcher = patcher
+        self.energy = energy
         self.grid: Grid | None = None
         """Of a DiT's image tokens in the present call; None where nothing watches."""
         self._nowhere = weight.mask is not None and not bool(weight.mask.any())
@@ -61,6 +71,8 @@ class Injection:
         """Sampling begins."""
         self.drop()
         self.calls.begin()
+        if self.energy is not None:
+            self.energy.begin()
 
     def end(self, *_: Any) -> None:
         """Sampling ended: nothing stays, and a warning is given where identity did not run."""

@@ -132,6 +132,9 @@ class CrossPatch(Chained):
             mask = self.shared.mask_for(grid, q, len(chunks) if chunks else 1)
         term = self._term(q, scale, chunks, extra_options["n_heads"])
         self.shared.calls.add(self.key)
+        if self.shared.energy is not None:
+            sigmas = extra_options.get("sigmas")
+            self.shared.energy.read(self.key, sigmas, term, base, mask, chunks)
         return base + (term if mask is None else term * mask).to(base.dtype)
 
     def _base(self, q: Tensor, k: Tensor, v: Tensor, extra_options: dict[str, Any]) -> Tensor:

@@ -57,8 +57,11 @@ def test_socket_types_are_ours_with_a_prefix_or_comfyuis():
         "COMBO",
         "FACE_LANDMARKS",
         "VAE",
+        "LATENT",
         "MODEL",
         "CLIP_VISION",
+        "CONDITIONING",
+        "CONTROL_NET",
         "BOUNDING_BOX",
     }
     for node in NODES:

@@ -1,3 +1,5 @@
+import importlib.util
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -41,3 +43,39 @@ def _built(kind, config):
         if weight.ndim == 1 and name.endswith(("weight", "scale")):
             weight.data += 1  # of a norm
     return ModelPatcher(model, torch.device("cpu"), torch.device("cpu"))
+
+
+@pytest.fixture(scope="session")
+def eva_clips():
+    """The module that builds tiny EVA-CLIP files: tests/eva_clips.py."""
+    path = Path(__file__).parents[2] / "eva_clips.py"
+    place = importlib.util.spec_from_file_location("eva_clips", path)
+    assert place is not None
+    assert place.loader is not None
+    module = importlib.util.module_from_spec(place)
+    place.loader.exec_module(module)
+    return module
+
+
+@pytest.fixture(scope="session")
+def torchvision():
+    """torchvision, also where PyPI's wheel, compiled for CUDA, meets a torch for the CPU.
+
+    That wheel describes two operators when it is imported that it could not register; their names suffice.
+    """
+    try:
+        return pytest.importorskip("torchvision", reason="torchvision is not installed")
+    except RuntimeError:
+        library = torch.library.Library("torchvision", "DEF")
+        for name in ("nms", "qnms"):
+            library.define(f"{name}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import torchvision as found
+
+        found.declared = library  # they last as long as the library does
+        return found
+
+
+@pytest.fixture(scope="session")
+def timm(torchvision):
+    """timm, through which EVA-CLIP files are read."""
+    return pytest.importorskip("timm.models.eva", reason="timm is not installed")

@@ -32,7 +32,7 @@ def test_it_is_called_what_saved_workflows_call_it():
     assert schema.node_id == "LoupeApplyIdentity"
     assert [each.id for each in schema.inputs] == [
         "model", "adapter", "identity", "weight", "prominence", "start", "end", "fade_in", "fade_out", "curve",
-        "layers", "lora", "lora_weight", "shortcut", "noise", "mask", "plan", "faces", "clip_vision", "eva_clip", "area",
+        "layers", "lora", "lora_weight", "shortcut", "noise", "mask", "plan", "faces", "clip_vision", "eva_clip", "area", "energy",
     ]  # fmt: skip
     assert [each.get_io_type() for each in schema.inputs[:3]] == [
         "MODEL", "LOUPE_IDENTITY_ADAPTER", "LOUPE_IDENTITY",

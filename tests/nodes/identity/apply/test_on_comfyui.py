@@ -3,6 +3,7 @@
 They skip where none can be imported: PYTHONPATH=<ComfyUI> <its python> -m pytest <this file>.
 """
 
+import json
 import math
 from functools import partial
 
@@ -17,6 +18,7 @@ from portrait_loupe.nodes.identity.adapters.recognise import recognise
 from portrait_loupe.nodes.identity.eva.network import EvaStates
 from portrait_loupe.nodes.identity.injection.shared import Chained
 from portrait_loupe.nodes.identity.node_apply import ApplyIdentity
+from portrait_loupe.nodes.identity.node_energy import InjectedEnergy
 from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
 
 STEPS = 2
@@ -306,6 +308,34 @@ def test_a_model_that_the_adapter_is_not_made_for_is_refused(sd15, sdxl, adapter
         applied(sd15, adapters("faceid", width=48, text=48))
 
 
+@pytest.mark.parametrize(("base", "count"), [("SD1.5", 16), ("SDXL", 70)])
+def test_energy_is_measured_in_every_layer_and_step_and_changes_nothing(
+    comfy, request, adapters, base, count
+):
+    model = request.getfixturevalue("sd15" if base == "SD1.5" else "sdxl")
+    adapter = adapters("portrait", base)
+    plainly, _, _ = applied(model, adapter, weight=0.4)
+    half, _, _ = applied(model, adapter, weight=0.4, energy=True)
+    whole, _, _ = applied(model, adapter, weight=0.8, energy=True)
+    assert torch.equal(sampled(comfy, half), sampled(comfy, plainly))
+    sampled(comfy, whole)
+    picture, report, told = InjectedEnergy.execute(model=half, samples={}).args
+    (figures,) = json.loads(told)
+    assert len(figures["layers"]) == count
+    assert len(figures["sigmas"]) == STEPS
+    assert f"mean of {count} layers and {STEPS} steps" in report
+    assert picture.shape[0] == 1
+    # the first layer of the first step sees the same picture and text whatever the weight
+    (double,) = json.loads(InjectedEnergy.execute(model=whole, samples={}).args[2])
+    first = next(iter(figures["layers"]))
+    ratio = double["layers"][first][0] / figures["layers"][first][0]
+    assert ratio == pytest.approx(2, rel=1e-3)
+    with pytest.raises(ValueError, match="its identities do not measure: switch energy on"):
+        InjectedEnergy.execute(model=plainly, samples={})
+    with pytest.raises(ValueError, match="it has no identity"):
+        InjectedEnergy.execute(model=model, samples={})
+
+
 # ---- PuLID-Flux
 
 FLUX = {
@@ -370,7 +400,7 @@ def dit_slots(model):
 
 
 def test_pulid_acts_after_its_20_blocks_and_weight_0_is_the_model(comfy, flux, pulid):
-    look = Look(pulid.sizes["eva"], pulid.sizes["pooled"])
+    look = Look(pulid.sizes["eva"], pulid.sizes["face"] - 512)
     model, report, _ = applied(flux, pulid, eva_clip=look, weight=1.0)
     plain, ours = flux_sampled(comfy, flux), flux_sampled(comfy, model)
     calls = next(iter(dit_slots(model).values())).shared.calls
@@ -390,7 +420,7 @@ def test_pulid_acts_after_its_20_blocks_and_weight_0_is_the_model(comfy, flux, p
 
 
 def test_identities_of_one_file_share_its_layers_and_add_up(comfy, flux, pulid):
-    look = Look(pulid.sizes["eva"], pulid.sizes["pooled"])
+    look = Look(pulid.sizes["eva"], pulid.sizes["face"] - 512)
     half, _, _ = applied(flux, pulid, eva_clip=look, weight=0.01)
     twice, _, _ = applied(half, pulid, eva_clip=look, weight=0.01)
     once, _, _ = applied(flux, pulid, eva_clip=look, weight=0.02)
@@ -402,8 +432,18 @@ def test_identities_of_one_file_share_its_layers_and_add_up(comfy, flux, pulid):
     assert (flux_sampled(comfy, twice) - flux_sampled(comfy, once)).abs().max() < 0.05 * effect
 
 
+def test_pulids_energy_is_beside_what_its_block_adds(comfy, flux, pulid):
+    look = Look(pulid.sizes["eva"], pulid.sizes["face"] - 512)
+    plainly, _, _ = applied(flux, pulid, eva_clip=look)
+    model, _, _ = applied(flux, pulid, eva_clip=look, energy=True)
+    assert torch.equal(flux_sampled(comfy, model), flux_sampled(comfy, plainly))
+    (figures,) = json.loads(InjectedEnergy.execute(model=model, samples={}).args[2])
+    assert len(figures["layers"]) == 20
+    assert all(ratio > 0 for row in figures["layers"].values() for ratio in row)
+
+
 def test_pulids_mask_and_window_hold_on_flux(comfy, flux, pulid):
-    look = Look(pulid.sizes["eva"], pulid.sizes["pooled"])
+    look = Look(pulid.sizes["eva"], pulid.sizes["face"] - 512)
     plain = flux_sampled(comfy, flux)
     empty, report, _ = applied(flux, pulid, eva_clip=look, mask=torch.zeros(1, 8, 8))
     assert "acts nowhere" in report
@@ -416,7 +456,7 @@ def test_pulids_mask_and_window_hold_on_flux(comfy, flux, pulid):
 
 
 def test_pulid_leaves_kontexts_references_alone(comfy, flux, pulid):
-    look = Look(pulid.sizes["eva"], pulid.sizes["pooled"])
+    look = Look(pulid.sizes["eva"], pulid.sizes["face"] - 512)
     seen = {}
 
     def spy(args, extra):
