@@ -68,9 +68,9 @@ class Energy:
         if not rows:
             return
         where = torch.ones_like(term[rows, :, :1]) if mask is None else mask[rows]
-        squares = [(where * part[rows].float().square()).sum().detach() for part in (term, base)]
+        own, other = ((where * part[rows].float().square()).sum().detach() for part in (term, base))
         sigma = torch.zeros(()) if sigmas is None else sigmas.flatten()[0].detach().clone()
-        self._seen.append((layer, sigma, *squares))
+        self._seen.append((layer, sigma, own, other))
 
     def readings(self) -> list[Reading]:
         """One for each layer and noise level, in the order in which they were measured.
