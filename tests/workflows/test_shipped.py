@@ -10,15 +10,40 @@ from PIL import Image
 
 from portrait_loupe.nodes.comparison.rebuild import rebuild
 from portrait_loupe.nodes.extension import NODES
-from portrait_loupe.nodes.host import IN_COMFYUI, saving_into
+from portrait_loupe.nodes.host import IN_COMFYUI, io, saving_into
 from portrait_loupe.nodes.host.pictures import read_picture, save_pictures
 from portrait_loupe.nodes.host.standin.graph import check, run
 from portrait_loupe.nodes.host.standin.images import image_nodes
 from portrait_loupe.nodes.host.workflow import ui_to_api
+from portrait_loupe.nodes.identity import node_load_adapter, node_load_eva
 
 ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = sorted(ROOT.glob("workflows/*.json"))
 OURS = {node.define_schema().node_id: node for node in NODES}
+
+# ComfyUI's own nodes in the workflows that need models: inputs, outputs. Where they run is tests/host.
+CORE = {
+    "CheckpointLoaderSimple": ("ckpt_name:STRING", "MODEL CLIP VAE"),
+    "UNETLoader": ("unet_name:STRING weight_dtype:STRING", "MODEL"),
+    "DualCLIPLoader": ("clip_name1:STRING clip_name2:STRING type:STRING device:STRING", "CLIP"),
+    "VAELoader": ("vae_name:STRING", "VAE"),
+    "CLIPVisionLoader": ("clip_name:STRING", "CLIP_VISION"),
+    "CLIPTextEncode": ("text:STRING clip:CLIP", "CONDITIONING"),
+    "ConditioningZeroOut": ("conditioning:CONDITIONING", "CONDITIONING"),
+    "FluxGuidance": ("conditioning:CONDITIONING guidance:FLOAT", "CONDITIONING"),
+    "EmptyLatentImage": ("width:INT height:INT batch_size:INT", "LATENT"),
+    "EmptySD3LatentImage": ("width:INT height:INT batch_size:INT", "LATENT"),
+    "KSampler": (
+        "model:MODEL seed:INT steps:INT cfg:FLOAT sampler_name:STRING scheduler:STRING positive:CONDITIONING "
+        "negative:CONDITIONING latent_image:LATENT denoise:FLOAT",
+        "LATENT",
+    ),
+    "SetLatentNoiseMask": ("samples:LATENT mask:MASK", "LATENT"),
+    "VAEEncode": ("pixels:IMAGE vae:VAE", "LATENT"),
+    "VAEDecode": ("samples:LATENT vae:VAE", "IMAGE"),
+}
+MODEL_FILE = re.compile(r"[^/]+\.(?:safetensors|bin|pt|onnx)")
+TITLE = 30  # px of a node's head, above its place
 
 STANDIN = pytest.mark.skipif(IN_COMFYUI, reason="it would save among the checkout's models")
 
@@ -37,10 +62,93 @@ def test_there_are_workflows_and_they_lie_flat():
     assert not [path for path in (ROOT / "workflows").iterdir() if path.is_dir()]
 
 
+def core_nodes():
+    """Those of ``CORE`` as the stand-in host would declare them."""
+
+    def declared(name, told):
+        inputs, outputs = told
+        values = {"STRING": io.String, "INT": io.Int, "FLOAT": io.Float}
+
+        class Node(io.ComfyNode):
+            @classmethod
+            def define_schema(cls):
+                pairs = [one.split(":") for one in inputs.split()]
+                return io.Schema(
+                    node_id=name,
+                    inputs=[values.get(kind, io.Custom(kind)).Input(key) for key, kind in pairs],
+                    outputs=[io.Custom(kind).Output() for kind in outputs.split()],
+                )
+
+        return Node
+
+    return {name: declared(name, told) for name, told in CORE.items()}
+
+
+@pytest.fixture
+def named_files(tmp_path, monkeypatch):
+    """Every file that a workflow's own loaders name lies where they look; nothing is in it."""
+    for node in (node for path in SHIPPED for node in json.loads(path.read_text("utf-8"))["nodes"]):
+        if node["type"] in ("LoupeLoadIdentityAdapter", "LoupeLoadEvaClip"):
+            file = tmp_path / "models" / node["widgets_values"][0]
+            file.parent.mkdir(parents=True, exist_ok=True)
+            file.touch()
+
+    def folders(kinds):
+        return lambda: {kind: [tmp_path / "models" / kind] for kind in kinds}
+
+    monkeypatch.setattr(node_load_adapter, "adapter_folders", folders(node_load_adapter.KINDS))
+    monkeypatch.setattr(node_load_eva, "eva_folders", folders(node_load_eva.KINDS))
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
-def test_it_fits_the_nodes_as_they_are(path, portraits, tmp_path):
-    nodes = {**OURS, **image_nodes(portraits, tmp_path)}
+def test_it_fits_the_nodes_as_they_are(path, portraits, tmp_path, named_files):
+    nodes = {**OURS, **image_nodes(portraits, tmp_path), **core_nodes()}
     check(ui_to_api(json.loads(path.read_text("utf-8")), nodes), nodes)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_no_node_lies_on_another_and_links_lead_to_the_right(path):
+    saved = json.loads(path.read_text("utf-8"))
+    boxes = {
+        node["id"]: (x, y - TITLE, x + width, y + height)
+        for node in saved["nodes"]
+        for (x, y), (width, height) in [(node["pos"], node["size"])]
+    }
+    for one, (left, top, right, bottom) in boxes.items():
+        for other, box in boxes.items():
+            clear = box[0] >= right or box[2] <= left or box[1] >= bottom or box[3] <= top
+            assert clear or one == other, (one, other)
+    for _, source, _, target, _, _ in saved["links"]:
+        assert boxes[source][0] <= boxes[target][0], (source, target)
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_its_notes_name_every_model_file_that_it_loads(path):
+    nodes = json.loads(path.read_text("utf-8"))["nodes"]
+    notes = "\n".join(node["widgets_values"][0] for node in nodes if node["type"] == "MarkdownNote")
+    values = [
+        value
+        for node in nodes
+        if node["type"] != "MarkdownNote"
+        for value in node.get("widgets_values") or []
+        if isinstance(value, str) and MODEL_FILE.search(value)
+    ]
+    assert not [value for value in values if value.rpartition("/")[2] not in notes]
+    if values:
+        assert "licence" in notes.lower()
+
+
+def test_the_adapters_of_the_workflows_are_named_as_they_are_published(identity_adapters):
+    named = {
+        path.stem: node["widgets_values"][0]
+        for path in SHIPPED
+        for node in json.loads(path.read_text("utf-8"))["nodes"]
+        if node["type"] == "LoupeLoadIdentityAdapter"
+    }
+    assert named == {
+        "close_up_identity_sdxl": f"ipadapter/{identity_adapters.file_name('plusv2', 'SDXL')}",
+        "close_up_identity_flux": f"pulid/{identity_adapters.file_name('pulid_flux')}",
+    }
 
 
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
