@@ -112,6 +112,15 @@ def host(request, checkout, version, tmp_path_factory):
         yield Host(started, Server(started.url), folder, version, frontend)
 
 
+@pytest.fixture(scope="session")
+def runs_onnx(checkout):
+    """Whether ComfyUI's Python can run a face encoder."""
+    python = launch.python_of(checkout)
+    if subprocess.run([python, "-c", "import onnxruntime"], capture_output=True).returncode:
+        pytest.skip(f"{python} has no onnxruntime: nothing in that ComfyUI to run a face encoder")
+    pytest.importorskip("onnxruntime", reason="no onnxruntime here to compare with")
+
+
 @pytest.fixture
 def portraits(hopper, tmp_path) -> Path:
     """A folder with the pictures that the shipped workflows load."""

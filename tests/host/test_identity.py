@@ -7,7 +7,6 @@ tells is held against the same functions called here, on the same pixels.
 import json
 import pickle
 import shutil
-import subprocess
 import urllib.request
 from dataclasses import replace
 from pathlib import Path
@@ -18,7 +17,7 @@ import torch
 from PIL import Image
 
 from portrait_loupe.nodes.framing.find import find_faces
-from portrait_loupe.nodes.host import launch, pack_version
+from portrait_loupe.nodes.host import pack_version
 from portrait_loupe.nodes.host.outcome import Watch
 from portrait_loupe.nodes.host.standin.graph import GraphError, NodeError
 from portrait_loupe.nodes.host.workflow import slots_of
@@ -38,15 +37,6 @@ ENCODERS = {"glintr100", "w600k_r50"}
 # Figures are rounded to four places; onnxruntime adds in an order of its own.
 NEAR = {"rel": 1e-4, "abs": 2e-4}
 SIZES = {"a": ((480, 560), 80), "b": ((640, 512), 96), "c": ((420, 700), 66)}
-
-
-@pytest.fixture(scope="session")
-def runs_onnx(checkout):
-    """Whether ComfyUI's Python can run a face encoder."""
-    python = launch.python_of(checkout)
-    if subprocess.run([python, "-c", "import onnxruntime"], capture_output=True).returncode:
-        pytest.skip(f"{python} has no onnxruntime: nothing in that ComfyUI to run a face encoder")
-    pytest.importorskip("onnxruntime", reason="no onnxruntime here to compare with")
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,6 @@ import copy
 import importlib.util
 import json
 import shutil
-import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -21,7 +20,6 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
-from portrait_loupe.nodes.host import launch
 from portrait_loupe.nodes.host.runner import read_workflow
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -52,14 +50,6 @@ def weights():
     module = importlib.util.module_from_spec(place)
     place.loader.exec_module(module)
     return module
-
-
-@pytest.fixture(scope="session")
-def runs_onnx(checkout):
-    """Whether ComfyUI's Python can run a face encoder."""
-    python = launch.python_of(checkout)
-    if subprocess.run([python, "-c", "import onnxruntime"], capture_output=True).returncode:
-        pytest.skip(f"{python} has no onnxruntime: nothing in that ComfyUI to run a face encoder")
 
 
 @pytest.fixture(scope="session")
