@@ -12,6 +12,7 @@ from .framing.node_stitch import Stitch
 from .host import ComfyExtension, io
 from .identity.node_apply import ApplyIdentity
 from .identity.node_audit import IdentityAudit
+from .identity.node_control import IdentityControlNet
 from .identity.node_drift import IdentityDrift
 from .identity.node_energy import InjectedEnergy
 from .identity.node_load import LoadIdentity
@@ -41,6 +42,7 @@ NODES: list[type[io.ComfyNode]] = [
     LoadIdentityAdapter,
     LoadEvaClip,
     ApplyIdentity,
+    IdentityControlNet,
     InjectedEnergy,
     Lens,
     LensProfile,

@@ -18,6 +18,7 @@
 - form, store    its file, and where files lie
 - sheet          its contact sheet
 - drift, draw_drift   how far a picture is from a profile
+- control/       InstantID's ControlNet: the drawing of five points, the link that is told the tokens
 - adapter_files  adapters in the host's folders
 - own_files      the JSON files that users add, for audit and prompt
 - node_*         the same, as ComfyUI sees it

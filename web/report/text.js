@@ -17,6 +17,7 @@ export const REPORTING_NODES = [
   "LoupeLoadIdentityAdapter",
   "LoupeLoadEvaClip",
   "LoupeApplyIdentity",
+  "LoupeIdentityControlNet",
   "LoupeInjectedEnergy",
   "LoupeLens",
   "LoupeLensProfile",

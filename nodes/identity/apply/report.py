@@ -16,8 +16,8 @@ NEEDS = {
     "eva": "EVA02-CLIP-L-336's look at the aligned face (eva_clip)",
 }
 CONTROLNET = (
-    "InstantID's other half is its ControlNet: load it and link it with ComfyUI's own ControlNet nodes, with a drawing "
-    "of the five points as its picture. There it is given the prompt, not the identity's tokens"
+    "InstantID's other half is its ControlNet: Identity ControlNet shows it the five points and tells it the identity's "
+    "tokens"
 )
 MOST_UNUSED = 3
 

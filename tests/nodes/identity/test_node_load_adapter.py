@@ -44,7 +44,7 @@ def test_an_adapter_is_loaded_and_told_of(identity_adapters, models):
     assert f"sha256 {adapter.sha256}" in report
     _, instant = LoadIdentityAdapter.execute("instantid/ip-adapter.bin").args
     assert "glintr100 alone: the embedding with its length" in instant
-    assert "ComfyUI's own ControlNet nodes" in instant
+    assert "Identity ControlNet shows it the five points" in instant
     _, flux = LoadIdentityAdapter.execute("pulid/pulid_flux_v0.9.1.safetensors").args
     assert "20 layers" in flux
     assert "EVA02-CLIP-L-336's look at the aligned face (eva_clip)" in flux
