@@ -12,6 +12,8 @@ from .framing.node_stitch import Stitch
 from .host import ComfyExtension, io
 from .identity.node_apply import ApplyIdentity
 from .identity.node_audit import IdentityAudit
+from .identity.node_calibrate import IdentityCalibrate
+from .identity.node_calibration_curve import CalibrationCurve
 from .identity.node_control import IdentityControlNet
 from .identity.node_drift import IdentityDrift
 from .identity.node_energy import InjectedEnergy
@@ -20,6 +22,7 @@ from .identity.node_load_adapter import LoadIdentityAdapter
 from .identity.node_load_eva import LoadEvaClip
 from .identity.node_profile import IdentityProfile
 from .identity.node_prompt import CloseUpPrompt
+from .identity.node_reference_weight import ReferenceWeight
 from .identity.node_save import SaveIdentity
 from .lens.node_lens import Lens
 from .lens.node_lens_compare import LensCompare
@@ -44,6 +47,9 @@ NODES: list[type[io.ComfyNode]] = [
     ApplyIdentity,
     IdentityControlNet,
     InjectedEnergy,
+    IdentityCalibrate,
+    CalibrationCurve,
+    ReferenceWeight,
     Lens,
     LensProfile,
     LensCompare,

@@ -14,6 +14,7 @@
 - saving_into      where a run of the stand-in host saves
 - compute_device   where long work is done
 - model_hooks      what is needed to add to the attention of a diffusion model
+- sampler_choices  the samplers and schedulers of KSampler
 
 Without ComfyUI the same door opens on the stand-in host (``standin``). Which one it is depends
 on whether ComfyUI is there, never on whether importing it worked: a broken host must be seen.
@@ -21,6 +22,7 @@ on whether ComfyUI is there, never on whether importing it worked: a broken host
 
 import os
 import re
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -53,6 +55,7 @@ __all__ = [
     "pack_version",
     "previewed",
     "progress",
+    "sampler_choices",
     "save_folder",
     "save_target",
     "saved_picture",
@@ -113,6 +116,8 @@ class ModelHooks:
 
     attention: Callable[..., "torch.Tensor"]
     """``optimized_attention``, whatever the user's settings make of it."""
+    masked_attention: Callable[..., "torch.Tensor"]
+    """PyTorch's, with the same arguments: it honours every mask, which others do not."""
     before_sampling: str
     """The name of the callback that is called when sampling begins."""
     after_sampling: str
@@ -138,7 +143,7 @@ def model_hooks() -> ModelHooks:
         raise RuntimeError(
             "this node changes a diffusion model, which only ComfyUI has: run the graph there."
         )
-    from comfy.ldm.modules.attention import optimized_attention
+    from comfy.ldm.modules.attention import attention_pytorch, optimized_attention
     from comfy.model_management import get_torch_device, load_model_gpu, unet_offload_device
     from comfy.model_patcher import ModelPatcher
     from comfy.patcher_extension import CallbacksMP, WrappersMP
@@ -146,6 +151,7 @@ def model_hooks() -> ModelHooks:
 
     return ModelHooks(
         attention=optimized_attention,
+        masked_attention=attention_pytorch,
         before_sampling=CallbacksMP.ON_PRE_RUN,
         after_sampling=CallbacksMP.ON_CLEANUP,
         around_model=WrappersMP.DIFFUSION_MODEL,
@@ -154,6 +160,18 @@ def model_hooks() -> ModelHooks:
         # neither alpha, nor a middle, nor magnitudes, nor another shape
         lora=lambda up, down: LoRAAdapter(set(), (up, down, None, None, None, None)),
     )
+
+
+def sampler_choices() -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """The samplers and the schedulers that KSampler offers; one of each where no ComfyUI runs.
+
+    ComfyUI that runs has loaded its own nodes before any pack, and with them what is imported here.
+    """
+    if not IN_COMFYUI or "nodes" not in sys.modules:
+        return ("euler",), ("normal",)
+    from comfy.samplers import KSampler
+
+    return tuple(KSampler.SAMPLERS), tuple(KSampler.SCHEDULERS)
 
 
 def output_folder() -> Path | None:

@@ -19,6 +19,8 @@
 - sheet          its contact sheet
 - drift, draw_drift   how far a picture is from a profile
 - control/       InstantID's ControlNet: the drawing of five points, the link that is told the tokens
+- calibration/   likeness over weight as measured: the graph of renders, the fit, the suggestion
+- references/    weights of reference pictures in edit models
 - adapter_files  adapters in the host's folders
 - own_files      the JSON files that users add, for audit and prompt
 - node_*         the same, as ComfyUI sees it

@@ -2,7 +2,8 @@
 
 Of schema 1: ``arcface.<encoder>.raw`` (N, 512) float32 is what counts, with ``face.aligned112`` and
 ``face.aligned512`` (N, S, S, 3) uint8; all else that a reference holds lies in the text ``references``
-(JSON), which encoder file is meant in ``encoders`` (JSON). The remaining tensors are written for
+(JSON), which encoder file is meant in ``encoders`` (JSON); ``calibrations`` (JSON) is there where there
+are some. The remaining tensors are written for
 other programs and never read: center, norm, weight and keep of each encoder; quality, weight, keep,
 kps5, bbox, pose, blur, lum, with NaN where something is not known.
 
@@ -22,6 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .calibration import plain
 from .profile import MOST_REFERENCES, WIDTH, Embedded, Identity, Reference, reference_json
 
 ENDING = ".safetensors"
@@ -110,12 +112,12 @@ def _digest(tensors: Tensors, texts: Mapping[str, str]) -> str:
 
 
 def _texts(identity: Identity) -> dict[str, str]:
-    plain = [reference_json(one) for one in identity.references]
+    references = [reference_json(one) for one in identity.references]
     encoders = [
         {"key": key, "encoder": each.encoder, "sha256": each.sha256, "licence": each.licence}
         for key, each in _keys(identity).items()
     ]
-    return {
+    texts = {
         "format": FORMAT,
         "schema": str(SCHEMA),
         "name": identity.name,
@@ -124,8 +126,11 @@ def _texts(identity: Identity) -> dict[str, str]:
         "consent": identity.consent,
         "impostor_limit": repr(float(identity.limit)),
         "encoders": json.dumps(encoders),
-        "references": json.dumps(plain, allow_nan=False),
+        "references": json.dumps(references, allow_nan=False),
     }
+    if identity.calibrations:  # files without any keep their digest
+        texts["calibrations"] = plain.to_text(identity.calibrations)
+    return texts
 
 
 def _keys(identity: Identity) -> dict[str, Embedded]:
@@ -190,15 +195,15 @@ def _known(value: float | None) -> float:
 
 
 def _identity(tensors: Tensors, texts: dict[str, str]) -> Identity:
-    plain = json.loads(texts["references"])
-    if not isinstance(plain, list) or not 1 <= len(plain) <= MOST_REFERENCES:
+    told = json.loads(texts["references"])
+    if not isinstance(told, list) or not 1 <= len(told) <= MOST_REFERENCES:
         raise ValueError(f"it must hold 1 to {MOST_REFERENCES} faces")
-    crops = {size: _crops(tensors, size, len(plain)) for size in CROPS}
+    crops = {size: _crops(tensors, size, len(told)) for size in CROPS}
     references = tuple(
         _reference(one, {size: crops[size][row] if one[f"crop{size}"] else None for size in CROPS})
-        for row, one in enumerate(plain)
+        for row, one in enumerate(told)
     )
-    embedded = tuple(_embedded(tensors, one, len(plain)) for one in json.loads(texts["encoders"]))
+    embedded = tuple(_embedded(tensors, one, len(told)) for one in json.loads(texts["encoders"]))
     return Identity(
         texts["name"],
         references,
@@ -207,6 +212,7 @@ def _identity(tensors: Tensors, texts: dict[str, str]) -> Identity:
         texts["created"],
         texts["tool"],
         _finite(float(texts["impostor_limit"])),
+        plain.from_text(texts.get("calibrations", "[]")),
     )
 
 

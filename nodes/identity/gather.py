@@ -143,10 +143,27 @@ def build_identity(
         limit,
     )
     remarks += missing
+    if base and base.calibrations:
+        if _same_faces(base, shown):
+            shown = replace(shown, calibrations=base.calibrations)
+        else:
+            remarks.append(
+                f"{len(base.calibrations)} calibrated curves were of the faces as they were before, and are let go: "
+                "run Identity Calibrate again"
+            )
     identity = shown if store_crops else shown.without_crops()
     numbers = [0] * len(old) + [photo.number for photo, _ in fresh]
     report = write_report(identity, numbers, len(pictures), remarks)
     return Built(identity, shown, report, tuple(remarks))
+
+
+def _same_faces(base: Identity, other: Identity) -> bool:
+    """Whether two identities keep the same faces by the same rule, so that their centres are the same."""
+    words = [
+        [(face.photo_sha256, face.eyes, face.forced) for face in one.references]
+        for one in (base, other)
+    ]
+    return words[0] == words[1] and base.limit == other.limit
 
 
 def photo_sha256(picture: Tensor) -> str:

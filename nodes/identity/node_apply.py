@@ -7,6 +7,8 @@ from .apply.face_area import AREAS
 from .apply.looks import Eyes
 from .apply.report import applied_words
 from .apply.settings import MOST_WEIGHT, TWICE, Settings
+from .calibration.base import base_of
+from .calibration.report import known_words
 from .injection.curve import CURVES, EXAMPLE
 from .injection.weight import MODES
 
@@ -127,6 +129,9 @@ class ApplyIdentity(io.ComfyNode):
             model, adapter, identity, settings, hooks, mask=mask, plan=plan, faces=faces, eyes=eyes
         )
         report = applied_words(applied, adapter, identity, settings)
+        if identity.calibrations:
+            known = known_words(identity, adapter.sha256, base_of(model)[1], applied.factor)
+            report = "\n".join(filter(None, (report, known)))
         share = applied.planned.share if applied.planned else None
         curve = draw_prominence(settings.prominence, share)
         shown = previewed(curve) if share is not None else {}

@@ -14,6 +14,8 @@ from torch import Tensor
 
 from ..framing.faces import Face, Point
 from .aggregate import LIMIT, agreement_of, keep_of, leave_one_out, robust_center, unit_rows
+from .calibration.plain import summary_of
+from .calibration.value import MOST_CALIBRATIONS, Calibration
 
 MOST_REFERENCES = 64
 WIDTH = (
@@ -119,6 +121,8 @@ class Identity:
     tool: str = ""
     limit: float = LIMIT
     """Share of the median agreement below which a face is rejected, 0..1."""
+    calibrations: tuple[Calibration, ...] = ()
+    """How likeness grows with the weight; one for each adapter on each base model."""
 
     def __post_init__(self) -> None:
         count = len(self.references)
@@ -142,6 +146,12 @@ class Identity:
                 raise ValueError(
                     f"{each.label} must hold {count} embeddings of {WIDTH} numbers, got {each.raw.shape}"
                 )
+        if len({one.key for one in self.calibrations}) < len(self.calibrations):
+            raise ValueError(f"{self.name!r} holds two calibrations of one adapter and base model")
+        if len(self.calibrations) > MOST_CALIBRATIONS:
+            raise ValueError(
+                f"{self.name!r} holds {len(self.calibrations)} calibrations, at most {MOST_CALIBRATIONS} are kept"
+            )
 
     @property
     def quality(self) -> NDArray[np.float64]:
@@ -265,6 +275,7 @@ class Identity:
                 )
             ],
             "encoders": [self._encoder_json(each) for each in self.embedded],
+            "calibrations": [summary_of(one) for one in self.calibrations],
         }
 
     def _encoder_json(self, embedded: Embedded) -> dict[str, Any]:

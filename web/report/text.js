@@ -19,6 +19,8 @@ export const REPORTING_NODES = [
   "LoupeApplyIdentity",
   "LoupeIdentityControlNet",
   "LoupeInjectedEnergy",
+  "LoupeCalibrationCurve",
+  "LoupeReferenceWeight",
   "LoupeLens",
   "LoupeLensProfile",
   "LoupeLensCompare",

@@ -21,6 +21,7 @@ class Input:
     optional: bool = False
     tooltip: str | None = None
     advanced: bool | None = None
+    raw_link: bool | None = None
 
     io_type: ClassVar[str] = "*"
 
@@ -151,14 +152,14 @@ class Schema:
     is_input_list: bool = False
     is_output_node: bool = False
     has_intermediate_output: bool = False
+    enable_expand: bool = False
 
 
 class NodeOutput:
     """What ``execute`` returns: a value for every output, and what the browser shows."""
 
-    def __init__(self, *args: Any, ui: dict[str, Any] | None = None):
-        self.args = args
-        self.ui = ui
+    def __init__(self, *args: Any, ui: dict[str, Any] | None = None, expand: Any = None):
+        self.args, self.ui, self.expand = args, ui, expand
 
 
 class ComfyNode:

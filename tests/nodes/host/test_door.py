@@ -1,8 +1,13 @@
 """The door itself; with a ComfyUI checkout on the path these tests run against ComfyUI's own classes."""
 
+import sys
+from types import ModuleType
+
+import pytest
+
 from portrait_loupe.nodes import host
 from portrait_loupe.nodes.extension import NODES, Loupe
-from portrait_loupe.nodes.host import ComfyExtension, io, progress
+from portrait_loupe.nodes.host import ComfyExtension, io, progress, sampler_choices
 from portrait_loupe.nodes.host.standin.graph import slots
 
 
@@ -85,3 +90,18 @@ def test_results_lie_where_the_host_says(monkeypatch, tmp_path):
 def test_long_work_goes_to_cuda_or_stays_on_the_cpu():
     # other devices lack float64, or operations that the kernels need
     assert host.compute_device().type in ("cuda", "cpu")
+
+
+def test_samplers_are_ksamplers_where_comfyui_runs_and_one_elsewhere(monkeypatch):
+    assert sampler_choices() == (("euler",), ("normal",))  # no test runs inside ComfyUI
+    if not host.IN_COMFYUI:
+        return
+    pytest.importorskip("comfy.cli_args").args.cpu = True
+    from comfy.samplers import KSampler
+
+    monkeypatch.setitem(sys.modules, "nodes", ModuleType("nodes"))
+    samplers, schedulers = sampler_choices()
+    assert samplers == tuple(KSampler.SAMPLERS)
+    assert schedulers == tuple(KSampler.SCHEDULERS)
+    assert "euler" in samplers
+    assert "normal" in schedulers

@@ -8,6 +8,7 @@ import torch
 from portrait_loupe.nodes.framing.faces import Face, Faces
 from portrait_loupe.nodes.framing.find import find_faces
 from portrait_loupe.nodes.framing.prominence import measure
+from portrait_loupe.nodes.identity.calibration.value import Calibration, Fitted, Point
 from portrait_loupe.nodes.identity.encode.align import aligned_crop, five_points
 from portrait_loupe.nodes.identity.gather import build_identity, photo_sha256
 from portrait_loupe.nodes.identity.quality import FLOOR, parts_of, quality_of
@@ -374,6 +375,23 @@ def test_notes_and_names_are_kept_when_photos_are_added(photos, hoppers):
     again = build_identity([], base=added, consent="and so do I", overrides="+2").identity
     assert again.consent == added.consent
     assert [one.forced for one in again.references] == [None, True, None]
+
+
+def test_calibrations_stay_with_the_faces_that_they_were_of(photos, hoppers):
+    built = build_identity(photos[:2], hoppers[:2], encoders=[Projection()])
+    curve = Fitted(0.1, 0.6, 0.4, None, None, None, 0.02, 0.0, 1.2, False)
+    one = Calibration(
+        "a.bin", "a" * 64, "SDXL", "b" * 64, "w600k_r50", "c" * 64, (Point(0.0, 0.1, 1),), curve
+    )
+    base = replace(built.identity, calibrations=(one,))
+    again = build_identity([], base=base, encoders=[Projection("glintr100", "ff" * 32)])
+    assert again.identity.calibrations == (one,)
+    for other in (
+        build_identity(photos[2:], hoppers[2:], base=base, encoders=[Projection()]),
+        build_identity([], base=base, overrides="-2"),
+    ):
+        assert other.identity.calibrations == ()
+        assert "1 calibrated curves were of the faces as they were before" in other.report
 
 
 def test_progress_counts_photos_and_encoders(photos, hoppers):

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from portrait_loupe.nodes.identity.aggregate import robust_center, unit_rows
+from portrait_loupe.nodes.identity.calibration.value import Calibration, Fitted, Point
 from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
 
 SHA = "1234abcd" * 8
@@ -164,9 +165,27 @@ def test_the_json_is_plain_and_holds_no_embedding():
     assert len(text) < 6000  # 5 x 512 numbers would take 20,000
 
 
+def calibration(base_id="bb"):
+    fitted = Fitted(0.1, 0.6, 0.4, 0.02, 0.02, 0.1, 0.03, 0.0, 1.2, False)
+    points = tuple(Point(weight, 0.5, seed) for weight in (0.0, 0.6, 1.2) for seed in range(3))
+    return Calibration("a.bin", "aa", "SDXL", base_id, "glintr100", "cc", points, fitted)
+
+
+def test_the_json_names_the_calibrations():
+    told = identity(calibrations=(calibration(),)).as_json()["calibrations"]
+    assert [(one["adapter"], one["base"], one["points"]) for one in told] == [("a.bin", "SDXL", 9)]
+    assert told[0]["fitted"]["ceiling"] == 0.6
+    assert identity().as_json()["calibrations"] == []
+
+
 @pytest.mark.parametrize(
     ("change", "told"),
     [
+        ({"calibrations": (calibration(),) * 2}, "two calibrations of one adapter and base"),
+        (
+            {"calibrations": tuple(calibration(str(i)) for i in range(33))},
+            "33 calibrations, at most 32",
+        ),
         ({"references": ()}, "1 to 64 faces, got 0"),
         ({"references": tuple(map(reference, range(65)))}, "1 to 64 faces, got 65. Link fewer"),
         ({"limit": 1.5}, "impostor_limit must be 0 to 1"),

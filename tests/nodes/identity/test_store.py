@@ -10,6 +10,8 @@ import pytest
 
 from portrait_loupe.nodes.identity import form, store
 from portrait_loupe.nodes.identity.aggregate import unit_rows
+from portrait_loupe.nodes.identity.calibration.plain import to_text
+from portrait_loupe.nodes.identity.calibration.value import Calibration, Fitted, Point
 from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
 from portrait_loupe.nodes.identity.store import (
     KEEP_BOTH,
@@ -87,7 +89,7 @@ def same(one, other):
         assert (a.encoder, a.sha256, a.licence) == (b.encoder, b.sha256, b.licence)
         assert a.raw.dtype == b.raw.dtype == np.float32
         assert np.array_equal(a.raw, b.raw)
-    told = ("name", "consent", "created", "tool", "limit")
+    told = ("name", "consent", "created", "tool", "limit", "calibrations")
     assert [getattr(one, name) for name in told] == [getattr(other, name) for name in told]
     return True
 
@@ -98,6 +100,28 @@ def test_what_is_saved_comes_back_to_the_bit(ada, tmp_path):
     assert note == "Saved as folder/ada.safetensors."
     assert same(load_identity("ada", [path.parent]), ada)
     assert os.listdir(path.parent) == ["ada.safetensors"]  # no draft is left
+
+
+FITTED = Fitted(0.1, 0.6, 1 / 3, 0.02, None, 0.1, 0.03, 0.0, 1.2, False)
+POINTS = (Point(0.0, 0.1, 2**53, 1, 0.12), Point(1.2, None, 1), Point(0.6, 1 / 3, 2))
+CALIBRATION = Calibration("a.bin", "aa", "SDXL", "bb", "glintr100", "cc", POINTS, FITTED, "2026-11-21", "x")  # fmt: skip
+
+
+def test_calibrations_come_back_with_it_and_a_file_without_any_is_as_before(ada, tmp_path):
+    from safetensors import safe_open
+
+    other = replace(CALIBRATION, base_id="other")
+    calibrated = replace(ada, calibrations=(CALIBRATION, other))
+    path, _ = save_identity(calibrated, "with", tmp_path)
+    assert same(load_identity("with", [tmp_path]), calibrated)
+    bare, _ = save_identity(ada, "ada", tmp_path)
+    with safe_open(bare, framework="np") as file:
+        assert "calibrations" not in file.metadata()
+    assert form.content_digest(calibrated) != form.content_digest(ada)
+    # a calibration that is new makes the identity another one to save
+    _, note = save_identity(replace(ada, calibrations=(CALIBRATION,)), "with", tmp_path)
+    assert "is another file and was left alone" in note
+    assert path.exists()
 
 
 def test_other_programs_find_the_keys_of_the_specification(ada, tmp_path):
@@ -399,6 +423,13 @@ def texts_of(**texts):
         (texts_of(encoders="3"), "not those of an identity"),
         (texts_of(impostor_limit="nan"), "a number is 'nan'"),
         (texts_of(impostor_limit="7"), "must be 0 to 1"),
+        (texts_of(calibrations="{"), "is no JSON|JSON"),
+        (texts_of(calibrations="3"), "a list of at most 32 calibrations"),
+        (texts_of(calibrations="[[3]]"), "not those of an identity"),
+        (texts_of(calibrations="[" * 100000), "not those of an identity|no JSON"),
+        (texts_of(calibrations=to_text((CALIBRATION,) * 2)), "two calibrations of one adapter"),
+        (texts_of(calibrations=to_text((CALIBRATION,)).replace("0.12", "NaN")), "a number of a calibration is 'nan'"),
+        (texts_of(calibrations=to_text((CALIBRATION,)).replace("0.12", "3.0")), "must be 0 to 1, it is 3"),
     ],
     ids=lambda value: value.__name__ if callable(value) else "",
 )  # fmt: skip

@@ -5,6 +5,7 @@ They skip where none can be imported: PYTHONPATH=<ComfyUI> <its python> -m pytes
 
 import json
 import math
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -15,6 +16,8 @@ from torch.testing import assert_close
 from portrait_loupe.nodes.framing.faces import Face, Faces
 from portrait_loupe.nodes.identity.adapters.flatten import flatten
 from portrait_loupe.nodes.identity.adapters.recognise import recognise
+from portrait_loupe.nodes.identity.calibration.base import base_of
+from portrait_loupe.nodes.identity.calibration.value import Calibration, Fitted, Point
 from portrait_loupe.nodes.identity.eva.network import EvaStates
 from portrait_loupe.nodes.identity.injection.shared import Chained
 from portrait_loupe.nodes.identity.node_apply import ApplyIdentity
@@ -334,6 +337,25 @@ def test_energy_is_measured_in_every_layer_and_step_and_changes_nothing(
         InjectedEnergy.execute(model=plainly, samples={})
     with pytest.raises(ValueError, match="it has no identity"):
         InjectedEnergy.execute(model=model, samples={})
+
+
+def test_a_calibration_of_this_adapter_and_model_is_told_and_another_is_not(comfy, sd15, adapters):
+    adapter = adapters("portrait")
+    curve = Fitted(0.1, 0.6, 0.4, 0.01, 0.01, 0.05, 0.02, 0.0, 1.2, False)
+    points = tuple(
+        Point(weight, 0.1 + 0.5 * (1 - math.exp(-weight / 0.4)), seed)
+        for weight in (0.0, 0.4, 0.8, 1.2)
+        for seed in (1, 2, 3)
+    )
+    who = somebody()
+    encoder = who.embedded[0]
+    one = Calibration(
+        "a.bin", adapter.sha256, "SD15", base_of(sd15)[1], encoder.encoder, encoder.sha256, points, curve
+    )  # fmt: skip
+    told = applied(sd15, adapter, replace(who, calibrations=(one,)))[1]
+    assert "12 pictures by w600k_r50: suggested weight " in told
+    other = replace(one, base_id="0" * 64)
+    assert "suggested" not in applied(sd15, adapter, replace(who, calibrations=(other,)))[1]
 
 
 # ---- PuLID-Flux
