@@ -93,6 +93,7 @@ def models(host, runs_onnx, made_models):
     yield folder
     for kind in kinds:
         shutil.rmtree(folder / kind, ignore_errors=True)
+        (folder / kind).mkdir()  # ComfyUI asks the folders of its lists for their age
 
 
 @pytest.fixture(scope="session")
