@@ -51,7 +51,7 @@ def test_it_opens_from_the_template_dialog_runs_and_shows_its_pictures(
     assert missing(page) == []
     if "KSampler" in path.read_text("utf-8"):
         picture(path.stem)
-        return  # its models are not here: test_injection.py runs it
+        return  # its models are not here: test_injection.py and test_references.py run it
     assert queue() == "success"
     page.wait_for_timeout(1500)
     page.keyboard.press(".")  # fit the graph into the view

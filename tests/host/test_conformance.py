@@ -19,7 +19,7 @@ from portrait_loupe.nodes.host.runner import StandIn, pictures_for, place, read_
 from portrait_loupe.nodes.host.standin.graph import GraphError, NodeError
 
 ROOT = Path(__file__).resolve().parents[2]
-# The stand-in has no diffusion models; workflows with one run in test_injection.py
+# The stand-in has no diffusion models; workflows with one run in test_injection.py and test_references.py
 SHIPPED = [
     path
     for path in sorted(ROOT.glob("workflows/*.json"))

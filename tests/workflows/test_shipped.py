@@ -41,6 +41,9 @@ CORE = {
     "SetLatentNoiseMask": ("samples:LATENT mask:MASK", "LATENT"),
     "VAEEncode": ("pixels:IMAGE vae:VAE", "LATENT"),
     "VAEDecode": ("samples:LATENT vae:VAE", "IMAGE"),
+    "FluxKontextImageScale": ("image:IMAGE", "IMAGE"),
+    "ReferenceLatent": ("conditioning:CONDITIONING latent:LATENT", "CONDITIONING"),
+    "BatchImagesNode": ("images.image0:IMAGE images.image1:IMAGE", "IMAGE"),
 }
 MODEL_FILE = re.compile(r"[^/]+\.(?:safetensors|bin|pt|onnx)")
 TITLE = 30  # px of a node's head, above its place

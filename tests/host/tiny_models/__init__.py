@@ -136,6 +136,30 @@ class Seen:
     hidden: tuple
 
 
+class TinyThinVae(Node):
+    """A VAE whose pictures lie thinly over another one: what a random model draws has no face."""
+
+    INPUTS = (
+        ("vae", ("VAE",)),
+        ("image", ("IMAGE",)),
+        ("share", ("FLOAT", {"default": 0.08})),
+    )
+    RETURN_TYPES = ("VAE",)
+
+    def execute(self, vae, image, share):
+        return (ThinVae(vae, image, share),)
+
+
+class ThinVae:
+    """As ComfyUI's ImageBlend after a VAE, where no node can be put between."""
+
+    def __init__(self, vae, image, share):
+        self.vae, self.image, self.share = vae, image, share
+
+    def decode(self, samples):
+        return torch.lerp(self.image, self.vae.decode(samples), self.share)
+
+
 @functools.cache
 def sdxl():
     from comfy.model_patcher import ModelPatcher
@@ -302,7 +326,16 @@ def add_routes():
 
 NODE_CLASS_MAPPINGS = {
     kind.__name__: kind
-    for kind in (TinySDXL, TinyText, TinyClipVision, TinyEva, TinyForeign, TinyCalls, TinyAgain)
+    for kind in (
+        TinySDXL,
+        TinyText,
+        TinyClipVision,
+        TinyEva,
+        TinyThinVae,
+        TinyForeign,
+        TinyCalls,
+        TinyAgain,
+    )
 }
 
 add_routes()
