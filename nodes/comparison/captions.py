@@ -257,10 +257,9 @@ class _Graph:
             value = self.inputs(node_id).get(key)
             linked = self.link(value)
             if linked is not None:
-                value = next(
-                    (v for v in self.inputs(linked).values() if type(v) is int),
-                    None,
-                )
+                told = self.inputs(linked)
+                named = (told.get(name) for name in (*_data()["seeds"], "base_seed", "value"))
+                value = next((v for v in (*named, *told.values()) if type(v) is int), None)
             if type(value) is int:
                 return value
         return None

@@ -73,6 +73,8 @@ def test_a_seed_may_come_by_a_link():
     graph = {**LOCAL, "9": node("PrimitiveInt", value=1234)}
     graph["5"] = node("KSampler", seed=["9", 0], model=["2", 0], positive=["3", 0])
     assert caption_of(graph, "7", "image").seed == 1234
+    graph["9"] = node("LoupeCastBrief", prompt="x", takes=4, base_seed=55)
+    assert caption_of(graph, "7", "image").seed == 55  # and not the number of takes
 
 
 @pytest.mark.parametrize("kind", ["png", "webp"])
