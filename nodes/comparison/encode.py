@@ -123,7 +123,8 @@ def codes_of(picture: Tensor, bits: int) -> np.ndarray:
     """
     top = 2**bits - 1
     values = picture.detach().float().clamp(0, 1).mul(top).round()
-    return values.cpu().numpy().astype(np.uint8 if bits == 8 else ">u2")
+    # of one piece whatever its channels lay like: a VAE gives them apart, and writers take bytes
+    return values.cpu().numpy().astype(np.uint8 if bits == 8 else ">u2", order="C")
 
 
 # --- PNG -----------------------------------------------------------------------------------------

@@ -113,6 +113,14 @@ def test_a_photo_takes_no_more_room_than_in_pillows_png(hopper):
     assert len(written(hopper[0], "PNG 8-bit")[0]) < 1.05 * len(theirs.getvalue())
 
 
+@pytest.mark.parametrize("name", ("PNG 8-bit", "PNG 16-bit"))
+def test_channels_may_lie_apart_as_a_vae_gives_them(name):
+    planes = torch.rand(3, 17, 23, generator=torch.Generator().manual_seed(1))
+    apart = planes.permute(1, 2, 0)
+    assert not apart.is_contiguous()
+    assert written(apart, name)[0] == written(apart.contiguous(), name)[0]
+
+
 @pytest.mark.parametrize(("bits", "top"), [(8, 255), (16, 65535)])
 def test_rounding_has_no_bias(bits, top):
     """Below 0.01 code; cutting, as the host does, darkens by 0.5."""
