@@ -1,5 +1,10 @@
 """What the pack offers to ComfyUI."""
 
+from .casting.node_cast_brief import CastBrief
+from .casting.node_cast_load import CastLoad
+from .casting.node_cast_lock import CastLock
+from .casting.node_cast_sheet import CastSheet
+from .casting.node_realism_calibrate import RealismCalibrate
 from .comparison.node_compare import Compare
 from .comparison.node_compare_panel import ComparePanel
 from .comparison.node_save_plate import SavePlate
@@ -57,6 +62,11 @@ NODES: list[type[io.ComfyNode]] = [
     ComparePanel,
     Compare,
     SavePlate,
+    CastBrief,
+    CastSheet,
+    CastLock,
+    CastLoad,
+    RealismCalibrate,
 ]
 
 

@@ -30,7 +30,16 @@ RULES = {
     "kernels/*": EVERYWHERE | {"kernels", "triton"},
     "nodes/host/standin/*": DECIDING | {"nodes/host"},
     "nodes/host/*": DECIDING
-    | {"nodes/host", "comfy_api", "comfy", "folder_paths", "aiohttp", "tqdm", "the host"},
+    | {
+        "nodes/host",
+        "comfy_api",
+        "comfy",
+        "comfy_execution",
+        "folder_paths",
+        "aiohttp",
+        "tqdm",
+        "the host",
+    },
     "nodes/extension.py": EVERYWHERE | {"nodes", "the host", "*"},
     "nodes/*/node*.py": DECIDING | {"nodes", "kernels", "the host", "*"},
     # what a user may have, never what the pack asks for

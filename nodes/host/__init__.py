@@ -15,6 +15,8 @@
 - compute_device   where long work is done
 - model_hooks      what is needed to add to the attention of a diffusion model
 - sampler_choices  the samplers and schedulers of KSampler
+- execution_blocker  what a node gives so that nothing behind it runs
+- is_output_node   whether ComfyUI runs a graph for nodes of a class
 
 Without ComfyUI the same door opens on the stand-in host (``standin``). Which one it is depends
 on whether ComfyUI is there, never on whether importing it worked: a broken host must be seen.
@@ -47,8 +49,10 @@ __all__ = [
     "ComfyExtension",
     "ModelHooks",
     "compute_device",
+    "execution_blocker",
     "input_file",
     "io",
+    "is_output_node",
     "model_folders",
     "model_hooks",
     "output_folder",
@@ -172,6 +176,33 @@ def sampler_choices() -> tuple[tuple[str, ...], tuple[str, ...]]:
     from comfy.samplers import KSampler
 
     return tuple(KSampler.SAMPLERS), tuple(KSampler.SCHEDULERS)
+
+
+def execution_blocker() -> Any:
+    """As the value of an output it keeps what is linked there from running; the run ends well.
+
+    Raises
+    ------
+    RuntimeError
+        Without ComfyUI, which alone can leave out nodes.
+    """
+    if not IN_COMFYUI:
+        raise RuntimeError(
+            "this node waits for a choice, and what follows it is left out: only ComfyUI can do that. "
+            "Run the graph there."
+        )
+    from comfy_execution.graph_utils import ExecutionBlocker
+
+    return ExecutionBlocker(None)
+
+
+def is_output_node(class_type: str) -> bool:
+    """Whether a graph is run for nodes of this class, as for a preview; False where nobody knows it.
+
+    ComfyUI that runs has loaded its own nodes, and with them where all packs' are registered.
+    """
+    known = getattr(sys.modules.get("nodes"), "NODE_CLASS_MAPPINGS", {}) if IN_COMFYUI else {}
+    return getattr(known.get(class_type), "OUTPUT_NODE", False) is True
 
 
 def output_folder() -> Path | None:

@@ -161,7 +161,11 @@ class Server:
         return readers
 
     def _needed(self, prompt: Prompt) -> list[str]:
-        """The nodes that the output nodes need; others do not run."""
+        """The nodes that the output nodes need; others do not run.
+
+        Whether a lazy input is needed is known when its node runs: what lies behind it alone is left
+        out, or to be read would make it run.
+        """
         needed: dict[str, None] = {}
         waiting = [
             node_id
@@ -173,8 +177,23 @@ class Server:
             if node_id in needed or prompt.get(node_id, {}).get("class_type") not in self.nodes:
                 continue
             needed[node_id] = None
-            waiting += [value[0] for value in prompt[node_id]["inputs"].values() if is_link(value)]
+            lazy = self._lazy(prompt[node_id]["class_type"])
+            waiting += [
+                value[0]
+                for name, value in prompt[node_id]["inputs"].items()
+                if is_link(value) and name not in lazy
+            ]
         return list(needed)
+
+    def _lazy(self, class_type: str) -> set[str]:
+        """The inputs of a class of nodes that are asked for only when they are needed."""
+        groups = self.nodes[class_type].get("input", {}).values()
+        declared = (one for group in groups if isinstance(group, Mapping) for one in group.items())
+        return {
+            name
+            for name, (_, *options) in declared
+            if options and isinstance(options[0], Mapping) and options[0].get("lazy")
+        }
 
     async def _queue(self, session: Any, prompt: Prompt, client: str, workflow: Any) -> str:
         body: dict[str, Any] = {"prompt": prompt, "client_id": client}

@@ -95,7 +95,8 @@ def host(request, checkout, version, tmp_path_factory):
     )
     (packs / f"{BROKEN}-too").mkdir()
     (packs / f"{BROKEN}-too" / "__init__.py").write_text("import nothing_of_this_name\n", "utf-8")
-    for name in ("recorded", "tiny_models"):  # stand for core nodes and for files too large
+    # stand for core nodes, for files too large, and for what costs money
+    for name in ("recorded", "tiny_models", "casting_nodes"):
         shutil.copytree(Path(__file__).parent / name, packs / name)
     frontends = FRONTENDS.get(version, ())
     frontend = frontends[-1 if request.param == "zip" else 0] if frontends else "of its own"

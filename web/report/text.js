@@ -26,6 +26,11 @@ export const REPORTING_NODES = [
   "LoupeLensCompare",
   "LoupeMicroContrastMeter",
   "LoupeCompare",
+  "LoupeCastBrief",
+  "LoupeCastSheet",
+  "LoupeCastLock",
+  "LoupeCastLoad",
+  "LoupeRealismCalibrate",
 ];
 
 /** What stands there before the node has run. */

@@ -194,6 +194,8 @@ def _problems(node_id: str, prompt: Prompt, schemas: dict[str, Schema], node: An
 
 def _link_problems(link: Any, declared: Any, schemas: dict[str, Schema]) -> Iterator[str]:
     source, index = link
+    if declared.lazy:
+        yield "is lazy, and only ComfyUI leaves out what is not needed: open the graph there"
     if source not in schemas:
         yield f"is linked to node {source}, which the graph does not hold"
         return
@@ -280,14 +282,13 @@ def _each_run(given: Mapping[str, Any], schema: Schema) -> Iterator[dict[str, An
     As in ComfyUI: of lists of several lengths the shorter repeat their last; a node that asks for
     lists runs once.
     """
+    lists = {name: _listed(value) for name, value in given.items()}
     if schema.is_input_list:
-        yield _nested({name: _listed(value) for name, value in given.items()}, schema)
+        yield _nested(lists, schema)
         return
-    for index in range(max((len(_listed(value)) for value in given.values()), default=1)):
-        one = {
-            name: _listed(value)[index:][:1] or _listed(value)[-1:] for name, value in given.items()
-        }
-        yield _nested({name: value[0] for name, value in one.items()}, schema)
+    for index in range(max(map(len, lists.values()), default=1)):
+        one = {name: (values[index:] or values[-1:])[0] for name, values in lists.items()}
+        yield _nested(one, schema)
 
 
 def _listed(value: Any) -> list[Any]:

@@ -22,6 +22,7 @@ class Input:
     tooltip: str | None = None
     advanced: bool | None = None
     raw_link: bool | None = None
+    lazy: bool | None = None
 
     io_type: ClassVar[str] = "*"
 

@@ -395,3 +395,29 @@ def test_what_a_node_does_not_judge_is_checked_as_ever():
     graph = {"1": {"class_type": "Picky", "inputs": {"file": "new", "size": 10}}}
     with pytest.raises(GraphError, match="size must be"):
         run(graph, LISTS)
+
+
+class Waits(io.ComfyNode):
+    @classmethod
+    def define_schema(cls):
+        return io.Schema(
+            node_id="Waits",
+            inputs=[io.Int.Input("number", default=1, lazy=True)],
+            outputs=[io.Int.Output()],
+            is_output_node=True,
+        )
+
+    @classmethod
+    def execute(cls, number):
+        return io.NodeOutput(number)
+
+
+def test_a_lazy_input_is_refused_where_it_is_linked_and_taken_where_it_is_not():
+    """What is not needed would run here: it may cost money."""
+    nodes = {**NODES, "Waits": Waits}
+    graph = {"1": {"class_type": "Waits", "inputs": {"number": 3}}}
+    assert run(graph, nodes).outputs["1"] == (3,)
+    graph["1"]["inputs"]["number"] = ["2", 0]
+    graph["2"] = {"class_type": "Listing", "inputs": {}}
+    with pytest.raises(GraphError, match="number is lazy, and only ComfyUI leaves out"):
+        run({**graph}, {**nodes, "Listing": Listing})

@@ -324,3 +324,18 @@ def test_stopping_takes_the_prompt_back(server, fake, tmp_path):
     with ThreadPoolExecutor(1) as thread:  # a browser of another test may hold this thread's loop
         thread.submit(asyncio.run, stopped()).result(30)
     assert ("/interrupt", {"prompt_id": "t"}) in fake.cancelled
+
+
+def test_what_only_a_lazy_input_may_ask_for_is_not_read(server, fake, tmp_path):
+    """Whether it is needed is known when its node runs; to read it would make it run."""
+    lazy = {"input": {"required": {"text": ["STRING", {"lazy": True}], "now": ["STRING", {}]}}}
+    server.nodes["Wait"] = {**SHOUT, **lazy}
+    server.nodes["Whisper"] = {**SHOUT, "output_node": False}
+    prompt = {
+        "1": {"class_type": "Wait", "inputs": {"text": ["2", 0], "now": ["3", 0]}},
+        "2": {"class_type": "Whisper", "inputs": {"text": "dear"}},
+        "3": {"class_type": "Whisper", "inputs": {"text": "cheap"}},
+    }
+    server.run(prompt, tmp_path)
+    readers = {key for key in fake.prompts[0]["prompt"] if key not in prompt}
+    assert readers == {f"loupe_reads_{node}_{index}" for node in "13" for index in (0, 1)}
