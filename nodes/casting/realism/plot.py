@@ -58,7 +58,7 @@ def draw_corridor(corridor: Corridor, rows: Sequence[dict[str, float]]) -> Tenso
     _text(pen, (MARGIN, top), "distance to the others", 17, INK)
     _text(pen, (LEFT, top + 26), "0", 13, QUIET)
     _text(pen, (RIGHT, top + 26), f"{FARTHEST:g} or more", 13, QUIET, anchor="rm")
-    _dots(pen, top, [0.0 for one in own])
+    _dots(pen, top, [2 * float(one) / FARTHEST - 1 for one in own])
     foot = "Band: two standard deviations to each side; of the distance, nine of ten faces."
     _text(pen, (MARGIN, height - 26), foot, 14, QUIET)
     page = page.resize((WIDTH, height), Image.Resampling.BOX)

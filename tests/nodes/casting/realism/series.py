@@ -85,7 +85,7 @@ SMOOTHING = {
     "denoise": (denoise, (0.012, 0.02, 0.03, 0.045, 0.07)),
     "down-up": (down_up, (1.25, 1.6, 2.0, 2.7, 3.5)),
     # the portraits were saved at about 80 themselves
-    "JPEG": (jpeg, (60, 40, 25, 15, 8)),
+    "JPEG": (jpeg, (60, 45, 30, 20, 15)),
 }
 GAMING = {
     "grain over plastic": (grain_over_plastic, (0.01, 0.015, 0.022, 0.03, 0.045)),
