@@ -10,6 +10,7 @@ real locked for all that follows, so that nothing is paid for twice.
 - votes, vote_log       blind picks: how often the order agrees with the user's own
 - lock                  the chosen take as text, by the hash of its pixels
 - store, members, offer takes and locked members as files; png, disk, records read and write them
+- given                 what Cast Lock and Cast Load hand on; likeness: cosines beside the rank
 - hanging               what would run the generators although the take is locked
 - node_*                the same, as ComfyUI sees it
 """
