@@ -113,7 +113,7 @@ def test_a_photo_takes_no_more_room_than_in_pillows_png(hopper):
     assert len(written(hopper[0], "PNG 8-bit")[0]) < 1.05 * len(theirs.getvalue())
 
 
-@pytest.mark.parametrize("name", ("PNG 8-bit", "PNG 16-bit"))
+@pytest.mark.parametrize("name", ["PNG 8-bit", "PNG 16-bit"])
 def test_channels_may_lie_apart_as_a_vae_gives_them(name):
     planes = torch.rand(3, 17, 23, generator=torch.Generator().manual_seed(1))
     apart = planes.permute(1, 2, 0)
