@@ -15,7 +15,9 @@ import numpy as np
 import torch
 from PIL import Image
 
-CALLS, PAUSE = "casting_calls.txt", "casting_pause"
+from .providers import CALLS, GPTImage, NanoBanana, Recraft
+
+PAUSE = "casting_pause"
 LONGEST_PAUSE = 60.0  # seconds
 
 
@@ -117,4 +119,5 @@ NODE_CLASS_MAPPINGS = {
     "CountingGenerator": CountingGenerator,
     "CastingSeeds": CastingSeeds,
     "ScoredCast": ScoredCast,
+    **{one.define_schema().node_id: one for one in (Recraft, GPTImage, NanoBanana)},
 }
