@@ -689,7 +689,7 @@ def test_the_workflow_of_files_casts_what_is_loaded(studio, name, portraits):
         Image.fromarray((photo * (1 - 0.05 * number)).astype(np.uint8)).save(file)
         prompt[key]["inputs"]["image"] = studio.server.place(file, file.name)
     prompt[loads[3]]["inputs"]["image"] = prompt[loads[0]]["inputs"]["image"]
-    outcome, calls = studio.run(prompt)
+    outcome, _ = studio.run(prompt)
     told = payload(outcome, lock)
     assert [one["model"] for one in told["takes"]] == ["take-0", "take-1", "take-2", "take-0 (2)"]
     assert [bool(one["rejected"]) for one in told["takes"]] == [False] * 3 + [True]
