@@ -5,11 +5,12 @@
  */
 import { payloadOf } from "../comparer/bridge.js";
 import { UI_KEY as COMPARE_KEY } from "../comparer/constants.js";
+import { fields, text, within } from "../shared/fields.js";
 import { MOST_TAKES, PROPERTY, SCHEMA, UI_KEY } from "./constants.js";
 
 /** @typedef {import("../comparer/geometry.js").Payload} Payload */
 /** @typedef {import("../comparer/geometry.js").Panel} Panel */
-/** @typedef {Record<string, unknown>} Fields */
+/** @typedef {import("../shared/fields.js").Fields} Fields */
 /** @typedef {{filename: string, subfolder: string, type: string}} File of one of the host's folders */
 /**
  * @typedef {object} Take
@@ -57,7 +58,6 @@ import { MOST_TAKES, PROPERTY, SCHEMA, UI_KEY } from "./constants.js";
  * @property {string[]} warnings
  */
 
-const LONGEST_TEXT = 500; // characters
 const LONGEST_NAME = 255; // of a file
 const LARGEST = 2 ** 17; // px of a side
 const FARTHEST = 1e6; // of a figure
@@ -379,28 +379,6 @@ function parsed(value) {
   } catch {
     return null;
   }
-}
-
-/**
- * @param {unknown} value
- * @returns {Fields | null}
- */
-function fields(value) {
-  return value !== null && typeof value === "object" && !Array.isArray(value) ? /** @type {Fields} */ (value) : null;
-}
-
-/** @param {unknown} value */
-function text(value) {
-  return typeof value === "string" ? value.slice(0, LONGEST_TEXT) : "";
-}
-
-/**
- * @param {unknown} value
- * @param {number} least
- * @param {number} most
- */
-function within(value, least, most) {
-  return typeof value === "number" && value >= least && value <= most; // NaN is neither
 }
 
 /** @param {unknown} value */

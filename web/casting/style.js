@@ -1,6 +1,7 @@
 // @ts-check
 /** How the panel looks: as the comparer does, whose colours it takes; every text has 4.5:1 or more. */
 import { ACCENT, FIELD, FONT, INK, SOFT_INK, STAGE } from "../comparer/style.js";
+import { dresser } from "../shared/dress.js";
 
 export const NAME = "portraitloupe-casting";
 const STAR = "#ffd166"; // 12:1 on STAGE
@@ -59,17 +60,4 @@ const CSS = `
 .${NAME} .told { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 `;
 
-/** @type {WeakSet<Document>} */
-const dressed = new WeakSet();
-
-/**
- * Once for each document. A sheet made by script, for a server that forbids inline styles.
- * @param {Document} document
- */
-export function dress(document) {
-  if (dressed.has(document)) return;
-  dressed.add(document);
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(CSS);
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}
+export const dress = dresser(CSS);

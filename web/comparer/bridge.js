@@ -4,6 +4,7 @@
  * objects, no DOM, no ComfyUI. Outputs and workflows may be old, broken or written by somebody else, so every field
  * is checked, and only known ones are passed on.
  */
+import { fields, text, within } from "../shared/fields.js";
 import { MOST_PANELS, PROPERTY, TILE, UI_KEY, VERSION } from "./constants.js";
 import { carried, sanitise } from "./view.js";
 
@@ -13,9 +14,8 @@ import { carried, sanitise } from "./view.js";
 /** @typedef {import("./geometry.js").Tile} Tile */
 /** @typedef {import("./geometry.js").View} View */
 /** @typedef {import("./geometry.js").Point} Point */
-/** @typedef {Record<string, unknown>} Fields */
+/** @typedef {import("../shared/fields.js").Fields} Fields */
 
-const LONGEST_TEXT = 500; // characters of a label or a reason
 const LONGEST_NAME = 255; // of a file
 const LARGEST = 2 ** 17; // px of a side
 const FARTHEST = 1e6; // px of a region's centre
@@ -203,28 +203,6 @@ function registration(value) {
     ncc: within(given.ncc, -1.001, 1.001) ? /** @type {number} */ (given.ncc) : null,
     reason: typeof given.reason === "string" ? text(given.reason) : null,
   };
-}
-
-/**
- * @param {unknown} value
- * @returns {Fields | null}
- */
-function fields(value) {
-  return value !== null && typeof value === "object" && !Array.isArray(value) ? /** @type {Fields} */ (value) : null;
-}
-
-/** @param {unknown} value */
-function text(value) {
-  return typeof value === "string" ? value.slice(0, LONGEST_TEXT) : "";
-}
-
-/**
- * @param {unknown} value
- * @param {number} least
- * @param {number} most
- */
-function within(value, least, most) {
-  return typeof value === "number" && value >= least && value <= most; // NaN is neither
 }
 
 /**

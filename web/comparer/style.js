@@ -1,5 +1,6 @@
 // @ts-check
 /** How the viewer looks: dark, so that the pictures are the brightest thing; every text has 4.5:1 or more. */
+import { dresser } from "../shared/dress.js";
 
 export const STAGE = "#15171a"; // around the panels
 export const FIELD = "#0b0c0e"; // in a panel, where there is no picture
@@ -73,17 +74,4 @@ dialog.${NAME}-full { position: fixed; inset: 0; width: 100vw; height: 100vh; wi
 dialog.${NAME}-full .${NAME} { border-radius: 0; }
 `;
 
-/** @type {WeakSet<Document>} */
-const dressed = new WeakSet();
-
-/**
- * Once for each document. A sheet made by script, for a server that forbids inline styles.
- * @param {Document} document
- */
-export function dress(document) {
-  if (dressed.has(document)) return;
-  dressed.add(document);
-  const sheet = new CSSStyleSheet();
-  sheet.replaceSync(CSS);
-  document.adoptedStyleSheets = [...document.adoptedStyleSheets, sheet];
-}
+export const dress = dresser(CSS);
