@@ -1,6 +1,7 @@
 """Cast Load, as ComfyUI sees it."""
 
 from ..host import io, save_folder
+from ..offered_files import check_choice
 from .given import given_take
 from .members import find_member, list_members
 from .store import hold, state_of
@@ -38,28 +39,20 @@ class CastLoad(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, member=None) -> bool | str:
         """True, or why there is no such take: ComfyUI's own list is as old as the page."""
-        if member is None:  # it is linked, and not known yet
-            return True
-        try:
-            find_member(member, save_folder())
-        except (ValueError, RuntimeError) as objection:
-            return _none_yet() if member == NONE_YET else str(objection)
-        return True
+        return check_choice(member, _found)
 
     @classmethod
     def fingerprint_inputs(cls, member=None) -> str:
         """A file that has changed is read again."""
         try:
-            name, lock = find_member(member, save_folder())
+            name, lock = _found(member)
             return f"{name} {lock.take_sha256} {state_of(lock, name, save_folder())}"
         except (ValueError, RuntimeError):
             return "no file"
 
     @classmethod
     def execute(cls, member) -> io.NodeOutput:
-        if member == NONE_YET:
-            raise ValueError(_none_yet())
-        name, lock = find_member(member, save_folder())
+        name, lock = _found(member)
         held = hold(lock, name, save_folder())
         image, faces, label, seed, words = given_take(held, name)
         return io.NodeOutput(
@@ -74,5 +67,8 @@ def _members():
         return []
 
 
-def _none_yet():
-    return "no take is locked yet: lock one with Cast Lock"
+def _found(member):
+    """Cast and lock of the take that was chosen; ValueError says what to do where there is none."""
+    if member == NONE_YET:
+        raise ValueError("no take is locked yet: lock one with Cast Lock")
+    return find_member(member, save_folder())

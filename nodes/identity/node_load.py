@@ -3,6 +3,7 @@
 import json
 
 from ..host import io, model_folders, save_folder
+from ..offered_files import check_choice, state_of_choice
 from .report import write_report
 from .sheet import draw_sheet
 from .store import FOLDER, find_identity, list_identities, read_identity
@@ -48,31 +49,16 @@ class LoadIdentity(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, file=None) -> bool | str:
         """True, or why there is no such file: ComfyUI's own list is as old as the page."""
-        if file is None:  # it is linked, and not known yet
-            return True
-        if not isinstance(file, str):
-            return f"file must be the name of a file in models/{FOLDER}, got {file!r}"
-        try:
-            find_identity(file, loading_folders())
-        except ValueError as objection:
-            return _none_yet() if file == NONE_YET else str(objection)
-        return True
+        return check_choice(file, _found, f"models/{FOLDER}")
 
     @classmethod
     def fingerprint_inputs(cls, file=None) -> str:
         """A file that has changed is read again."""
-        try:
-            found = find_identity(file or "", loading_folders())
-            told = found.stat()
-        except (ValueError, OSError):
-            return "no file"
-        return f"{found} {told.st_mtime_ns} {told.st_size}"
+        return state_of_choice(file, _found)
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
-        if file == NONE_YET:
-            raise ValueError(_none_yet())
-        path = find_identity(file, loading_folders())
+        path = _found(file)
         identity = read_identity(path)
         made = " by ".join(part for part in (identity.created, identity.tool) if part)
         report = f"{path.name}{f', made {made}' if made else ''}\n{write_report(identity)}"
@@ -87,5 +73,10 @@ class LoadIdentity(io.ComfyNode):
         )
 
 
-def _none_yet():
-    return f"there is no identity in models/{FOLDER} yet: save one with Save Identity"
+def _found(file):
+    """The file that was chosen; ValueError says what to do where there is none."""
+    if file == NONE_YET:
+        raise ValueError(
+            f"there is no identity in models/{FOLDER} yet: save one with Save Identity"
+        )
+    return find_identity(file, loading_folders())

@@ -1,6 +1,7 @@
 """Load Identity Adapter, as ComfyUI sees it."""
 
 from ..host import io, model_folders
+from ..offered_files import check_choice, state_of_choice
 from .adapter_files import KINDS, find_adapter, list_adapters, read_adapter
 from .adapters.formats.registry import AUTO, VERSIONS
 from .apply.report import adapter_words
@@ -47,39 +48,25 @@ class LoadIdentityAdapter(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, file=None) -> bool | str:
         """True, or why there is no such file: ComfyUI's own list is as old as the page."""
-        if file is None:  # it is linked, and not known yet
-            return True
-        if not isinstance(file, str):
-            return f"file must be the name of a file in models/{KINDS[0]}, got {file!r}"
-        if file == NONE_YET:
-            return _none_yet()
-        try:
-            find_adapter(file, adapter_folders())
-        except ValueError as objection:
-            return str(objection)
-        return True
+        return check_choice(file, _found, f"models/{KINDS[0]}")
 
     @classmethod
     def fingerprint_inputs(cls, file=None, version=AUTO) -> str:
         """A file that has changed is read again."""
-        try:
-            found = find_adapter(file or "", adapter_folders())
-            told = found.stat()
-        except (ValueError, OSError):
-            return "no file"
-        return f"{found} {told.st_mtime_ns} {told.st_size} {version}"
+        return state_of_choice(file, _found, version)
 
     @classmethod
     def execute(cls, file, version=AUTO) -> io.NodeOutput:
-        if file == NONE_YET:
-            raise ValueError(_none_yet())
-        adapter = read_adapter(find_adapter(file, adapter_folders()), file, version)
+        adapter = read_adapter(_found(file), file, version)
         report = adapter_words(adapter)
         return io.NodeOutput(adapter, report, ui={"loupe_report": [report]})
 
 
-def _none_yet():
-    return (
-        f"there is no adapter in models/{', models/'.join(KINDS)} yet: put one there, such as "
-        "ip-adapter-faceid-plusv2_sdxl.bin"
-    )
+def _found(file):
+    """The file that was chosen; ValueError says what to do where there is none."""
+    if file == NONE_YET:
+        raise ValueError(
+            f"there is no adapter in models/{', models/'.join(KINDS)} yet: put one there, such as "
+            "ip-adapter-faceid-plusv2_sdxl.bin"
+        )
+    return find_adapter(file, adapter_folders())

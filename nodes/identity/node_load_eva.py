@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 from ..host import io, model_folders, model_hooks
+from ..offered_files import check_choice, state_of_choice
 from .eva.files import KINDS, eva_words, find_eva, list_eva, read_eva
 
 NONE_YET = "(none yet)"
@@ -40,33 +41,16 @@ class LoadEvaClip(io.ComfyNode):
     @classmethod
     def validate_inputs(cls, file=None) -> bool | str:
         """True, or why there is no such file: ComfyUI's own list is as old as the page."""
-        if file is None:  # it is linked, and not known yet
-            return True
-        if not isinstance(file, str):
-            return f"file must be the name of a file in models/{KINDS[0]}, got {file!r}"
-        if file == NONE_YET:
-            return _none_yet()
-        try:
-            find_eva(file, eva_folders())
-        except ValueError as objection:
-            return str(objection)
-        return True
+        return check_choice(file, _found, f"models/{KINDS[0]}")
 
     @classmethod
     def fingerprint_inputs(cls, file=None) -> str:
         """A file that has changed is read again."""
-        try:
-            found = find_eva(file or "", eva_folders())
-            told = found.stat()
-        except (ValueError, OSError):
-            return "no file"
-        return f"{found} {told.st_mtime_ns} {told.st_size}"
+        return state_of_choice(file, _found)
 
     @classmethod
     def execute(cls, file) -> io.NodeOutput:
-        if file == NONE_YET:
-            raise ValueError(_none_yet())
-        eva = read_eva(find_eva(file, eva_folders()), file)
+        eva = read_eva(_found(file), file)
         eva = replace(eva, patcher=_patcher(eva.module))
         report = eva_words(eva)
         return io.NodeOutput(eva, report, ui={"loupe_report": [report]})
@@ -81,8 +65,11 @@ def _patcher(module):
     return hooks.patcher(module)
 
 
-def _none_yet():
-    return (
-        f"there is no EVA-CLIP file in models/{', models/'.join(KINDS)} yet: put EVA02_CLIP_L_336_psz14_s6B.pt there, "
-        "from QuanSun/EVA-CLIP on Hugging Face"
-    )
+def _found(file):
+    """The file that was chosen; ValueError says what to do where there is none."""
+    if file == NONE_YET:
+        raise ValueError(
+            f"there is no EVA-CLIP file in models/{', models/'.join(KINDS)} yet: put EVA02_CLIP_L_336_psz14_s6B.pt there, "
+            "from QuanSun/EVA-CLIP on Hugging Face"
+        )
+    return find_eva(file, eva_folders())
