@@ -1,15 +1,14 @@
-"""Files of a cast: whole or not at all, and never outside the output folder."""
+"""Files of a cast: read with care, and never outside the output folder."""
 
 from __future__ import annotations
 
 import hashlib
 import json
 import os
-import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, BinaryIO, cast
+from typing import Any
 
 _MOST_JSON = 4 * 2**20  # bytes; an offer of 256 takes with face meshes has 3 MB
 
@@ -55,31 +54,6 @@ def file_sha256(path: Path) -> str:
         while part := file.read(2**20):
             digest.update(part)
     return digest.hexdigest()
-
-
-@contextmanager
-def draft_of(path: Path) -> Iterator[tuple[Path, BinaryIO]]:
-    """A new file beside a place; it takes the place when all went well, and is gone where not."""
-    draft = path.with_name(f".saving-{secrets.token_hex(8)}.tmp")
-    try:
-        with draft.open("xb") as file:
-            yield draft, cast("BinaryIO", file)
-        os.replace(draft, path)
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    with draft_of(path) as (_, file):
-        file.write(data)
-        to_disk(file)
-
-
-def to_disk(file: BinaryIO) -> None:
-    """Some disks notice only now that they are full."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 @contextmanager

@@ -26,16 +26,8 @@ from torch import Tensor
 from ..comparison.encode import json_bytes, write_png
 from ..file_names import why_not_a_name
 from ..framing.faces import Faces
-from .disk import (
-    advice,
-    check_inside,
-    draft_of,
-    file_sha256,
-    read_beside,
-    read_json,
-    to_disk,
-    write_whole,
-)
+from ..whole_files import draft_of, to_disk, write_whole
+from .disk import advice, check_inside, file_sha256, read_beside, read_json
 from .lock import API, TakeLock, lock_from, take_label
 from .png import Tick, read_png16
 from .records import faces_from, offer_of, record_of

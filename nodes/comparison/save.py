@@ -24,6 +24,7 @@ from torch import Tensor
 
 from ...kernels.picture import check_picture
 from ..file_names import FORBIDDEN, RESERVED
+from ..whole_files import to_disk
 from .encode import FORMATS, Metadata, Tick, json_bytes, why_not, write_picture
 from .sources import ENDING as SOURCES
 
@@ -188,11 +189,11 @@ def _write_all(
         for index, name in enumerate(names):
             with open_new(part / name) as file:
                 write(file, index)
-                _to_disk(file)
+                to_disk(file)
         for name, data in others.items():
             with open_new(part / name) as file:
                 file.write(data)
-                _to_disk(file)
+                to_disk(file)
         if slides:
             _rename(part, folder / stem)
         else:
@@ -446,12 +447,6 @@ def _reserved(folder: Path, prefix: str, first: int) -> Iterator[tuple[Path, str
 
 def open_new(path: Path) -> BinaryIO:
     return cast("BinaryIO", path.open("xb"))
-
-
-def _to_disk(file: BinaryIO) -> None:
-    """Some disks notice only now that they are full."""
-    file.flush()
-    os.fsync(file.fileno())
 
 
 def _move(names: Sequence[str], part: Path, folder: Path) -> None:

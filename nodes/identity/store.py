@@ -7,12 +7,11 @@ safetensors library reads and writes them: a file can hold numbers and texts, ne
 from __future__ import annotations
 
 import os
-import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from pathlib import Path
 
 from .. import file_names
+from ..whole_files import saving, write_whole
 from .form import ENDING, content_digest, from_file, to_bytes
 from .profile import Identity
 
@@ -151,30 +150,12 @@ def save_identity(
     if existing not in EXISTING:
         raise ValueError(f"existing must be one of {', '.join(EXISTING)}; got {existing!r}")
     file_name = check_file_name(name, widget)
-    draft = None
-    try:
+    with saving("the identity", file_name, folder):
         folder.mkdir(parents=True, exist_ok=True)
         path, note = _target(identity, file_name, folder, existing, widget)
-        if note.startswith("Already"):
-            return path, note
-        draft = _draft(to_bytes(identity), folder)
-        if existing == KEEP_BOTH:
-            path.open("xb").close()  # taken: nobody else's file comes between
-        os.replace(draft, path)
+        if not note.startswith("Already"):
+            write_whole(path, to_bytes(identity), over=existing == REPLACE)
         return path, note
-    except FileExistsError:
-        raise RuntimeError(
-            f"{file_name} was saved by another program at the same moment. Save again."
-        ) from None
-    except OSError as error:
-        raise RuntimeError(
-            f"the identity could not be saved in {folder}: {error.strerror or error}. Free some room or "
-            "allow writing there."
-        ) from None
-    finally:
-        if draft is not None:
-            with suppress(OSError):
-                draft.unlink(missing_ok=True)
 
 
 def _target(
@@ -227,21 +208,6 @@ def _check_replaceable(path: Path, folder: Path) -> None:
         raise ValueError(
             f"only an identity that can be read is replaced. {objection} {way_out}."
         ) from None
-
-
-def _draft(data: bytes, folder: Path) -> Path:
-    """The bytes under a name of their own in the folder."""
-    path = folder / f".saving-{secrets.token_hex(8)}.tmp"
-    try:
-        with path.open("xb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-    except BaseException:
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
-        raise
-    return path
 
 
 def _is_inside(path: Path, folder: Path) -> bool:

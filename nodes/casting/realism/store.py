@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 import os
-import secrets
 from collections.abc import Sequence
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 from ... import file_names
 from ...identity.own_files import own_files, parsed, text_of
+from ...whole_files import saving, write_whole
 from .corridor import Corridor, read_corridor
 
 FOLDER = "loupe_corridors"
@@ -93,27 +92,11 @@ def save_corridor(
         raise ValueError(f"existing must be one of {', '.join(EXISTING)}; got {existing!r}")
     file_name = check_file_name(name, "name")
     data = (json.dumps(corridor.as_json(), indent=1, allow_nan=False) + "\n").encode()
-    draft = folder / f".{secrets.token_hex(8)}.part"
-    try:
+    with saving("the corridor", file_name, folder):
         folder.mkdir(parents=True, exist_ok=True)
         path, note = _target(file_name, folder, existing)
-        draft.write_bytes(data)
-        if existing == KEEP_BOTH:
-            path.open("xb").close()  # taken: nobody else's file comes between
-        os.replace(draft, path)
+        write_whole(path, data, over=existing == REPLACE)
         return path, note
-    except FileExistsError:
-        raise RuntimeError(
-            f"{file_name} was saved by another program at the same moment. Save again."
-        ) from None
-    except OSError as error:
-        raise RuntimeError(
-            f"the corridor could not be saved in {folder}: {error.strerror or error}. Free some room or allow "
-            "writing there."
-        ) from None
-    finally:
-        with suppress(OSError):
-            draft.unlink(missing_ok=True)
 
 
 def check_file_name(name: str, widget: str) -> str:

@@ -300,14 +300,14 @@ def test_an_offer_that_is_stopped_leaves_nothing_half_written(kept, make_take, m
 
 
 def test_a_disk_that_refuses_says_what_to_do_and_leaves_nothing_half_written(kept, cast, monkeypatch, make_take, make_cast):  # fmt: skip
-    from portrait_loupe.nodes.casting import disk
+    from portrait_loupe.nodes import whole_files
 
     def full(file):
         raise OSError(28, "No space left on device")
 
     before = listing(kept)
     monkeypatch.setattr("portrait_loupe.nodes.casting.store.to_disk", full)
-    monkeypatch.setattr(disk, "to_disk", full)
+    monkeypatch.setattr(whole_files, "to_disk", full)
     with pytest.raises(RuntimeError, match=r"No space left on device. Make room"):
         save_offer(make_cast([make_take(11)]), "Marta", kept, AT)
     assert listing(kept) == before

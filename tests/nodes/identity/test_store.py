@@ -236,7 +236,7 @@ def test_a_disk_that_fails_leaves_the_old_file_and_no_draft(ada, tmp_path, monke
     def full(_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(store.os, "fsync", full)
+    monkeypatch.setattr(os, "fsync", full)
     for existing in (KEEP_BOTH, REPLACE):
         with pytest.raises(RuntimeError, match=r"No space left on device\. Free some room"):
             save_identity(replace(ada, name="Bob"), "ada", tmp_path, existing)
