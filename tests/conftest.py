@@ -101,15 +101,25 @@ def browser():
 
 
 @pytest.fixture(scope="session")
-def onnx_packs():
+def module_of():
+    """``module_of(file)``: a helper of the tests, which are no package."""
+
+    def load(file: Path):
+        place = importlib.util.spec_from_file_location(file.stem, file)
+        assert place is not None
+        assert place.loader is not None
+        module = importlib.util.module_from_spec(place)
+        place.loader.exec_module(module)
+        return module
+
+    return load
+
+
+@pytest.fixture(scope="session")
+def onnx_packs(module_of):
     """The module that builds tiny face packs: tests/onnx_packs.py."""
     pytest.importorskip("onnx", reason="onnx is not installed: nothing to build a tiny pack with")
-    place = importlib.util.spec_from_file_location("onnx_packs", ROOT / "tests" / "onnx_packs.py")
-    assert place is not None
-    assert place.loader is not None
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module
+    return module_of(ROOT / "tests" / "onnx_packs.py")
 
 
 @pytest.fixture(scope="session")
@@ -125,12 +135,12 @@ def marker_face(onnx_packs):
 
 
 @pytest.fixture(scope="session")
-def identity_adapters():
+def identity_adapters(module_of):
     """The module that builds tiny identity adapters: tests/identity_adapters.py."""
-    path = ROOT / "tests" / "identity_adapters.py"
-    place = importlib.util.spec_from_file_location("identity_adapters", path)
-    assert place is not None
-    assert place.loader is not None
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module
+    return module_of(ROOT / "tests" / "identity_adapters.py")
+
+
+@pytest.fixture(scope="session")
+def eva_clips(module_of):
+    """The module that builds tiny EVA-CLIP files: tests/eva_clips.py."""
+    return module_of(ROOT / "tests" / "eva_clips.py")

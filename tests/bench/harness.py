@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import ModuleType
 
 import torch
 
@@ -22,12 +23,22 @@ ROOT = Path(__file__).resolve().parents[2]
 
 def load_package() -> None:
     """This clone as ``portrait_loupe``."""
-    spec = importlib.util.spec_from_file_location("portrait_loupe", ROOT / "__init__.py")
+    _loaded("portrait_loupe", ROOT / "__init__.py")
+
+
+def helper(name: str) -> ModuleType:
+    """A module that tests share: ``tests/<name>.py``."""
+    return _loaded(name, ROOT / "tests" / f"{name}.py")
+
+
+def _loaded(name: str, file: Path) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, file)
     assert spec is not None
     assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
-    sys.modules["portrait_loupe"] = module
+    sys.modules[name] = module
     spec.loader.exec_module(module)
+    return module
 
 
 def race(contestants: Mapping[str, Callable[[], object]], rounds: int = 7) -> dict[str, float]:

@@ -14,7 +14,6 @@ often, on canvases of three times the pixels together.
 """
 
 import argparse
-import importlib.util
 import os
 import tempfile
 from pathlib import Path
@@ -27,7 +26,7 @@ os.environ["OMP_NUM_THREADS"] = str(asked.threads)
 
 import numpy as np  # noqa: E402
 import torch  # noqa: E402
-from harness import ROOT, load_package, machine, race, table  # noqa: E402
+from harness import helper, load_package, machine, race, table  # noqa: E402
 
 torch.set_num_threads(asked.threads)
 load_package()
@@ -36,14 +35,6 @@ from portrait_loupe.nodes.identity.encode.arcface import open_encoders  # noqa: 
 from portrait_loupe.nodes.identity.gather import build_identity  # noqa: E402
 
 SIZES = ((1200, 1600), (1600, 1200), (900, 1200), (2400, 3200))
-
-
-def packs():
-    """tests/onnx_packs.py."""
-    spec = importlib.util.spec_from_file_location("onnx_packs", ROOT / "tests" / "onnx_packs.py")
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def photos(made):
@@ -73,7 +64,7 @@ def insightface_of(folder):
 
 def main():
     with tempfile.TemporaryDirectory() as place:
-        made = packs()
+        made = helper("onnx_packs")
         folder = made.face_pack(Path(place), load=True)
         twelve = list(photos(made))
         bytes_bgr = [

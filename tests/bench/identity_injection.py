@@ -11,7 +11,6 @@ process: on a machine that others share, a step of a minute by the wall says not
 
 import argparse
 import copy
-import importlib.util
 import os
 import statistics
 import sys
@@ -42,7 +41,7 @@ import psutil  # noqa: E402
 import torch  # noqa: E402
 from comfy.model_patcher import ModelPatcher  # noqa: E402
 from comfy.patcher_extension import CallbacksMP, WrappersMP  # noqa: E402
-from harness import ROOT, load_package, machine  # noqa: E402
+from harness import helper, load_package, machine  # noqa: E402
 
 torch.set_num_threads(asked.threads)
 clock = time.process_time if asked.threads == 1 else time.perf_counter
@@ -66,57 +65,13 @@ CLONES = 5
 PLAIN, ONE, NONE, LATE, MASKED, TWO = (
     "plain", "one identity at 0.8", "weight 0", "before its start", "with a mask", "two identities",
 )  # fmt: skip
-UNET = {
-    "image_size": 32, "in_channels": 4, "out_channels": 4, "use_spatial_transformer": True,
-    "use_temporal_attention": False, "legacy": False,
-}  # fmt: skip
-SD15 = {
-    **UNET, "num_res_blocks": [2, 2, 2, 2], "channel_mult": (1, 2, 4, 4), "adm_in_channels": None,
-    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0], "transformer_depth_output": [1] * 9 + [0] * 3,
-    "transformer_depth_middle": 1, "use_linear_in_transformer": False,
-}  # fmt: skip
-SDXL = {
-    **UNET, "num_res_blocks": [2, 2, 2], "channel_mult": (1, 2, 4), "num_classes": "sequential",
-    "transformer_depth": [0, 0, 2, 2, 10, 10], "transformer_depth_middle": 10, "adm_in_channels": 16,
-    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10], "use_linear_in_transformer": True,
-    "num_head_channels": 32,
-}  # fmt: skip
-FLUX = {
-    "image_model": "flux", "in_channels": 16, "out_channels": 16, "vec_in_dim": 24, "context_in_dim": 64,
-    "hidden_size": 64, "mlp_ratio": 4.0, "num_heads": 2, "depth": 19, "depth_single_blocks": 38,
-    "axes_dim": [8, 12, 12], "theta": 10000, "patch_size": 2, "qkv_bias": True, "guidance_embed": True,
-    "txt_ids_dims": [],
-}  # fmt: skip
+tiny = helper("tiny_diffusion")
+SD15 = {**tiny.SD15, "num_heads": 4}
+FLUX = {**tiny.FLUX, "context_in_dim": 64}
 CHOSEN = {
     "weight": 0.8, "prominence": "off", "start": 0.0, "end": 1.0, "fade_in": 0.0, "fade_out": 0.0,
     "curve": "uniform", "layers": "", "lora": True, "lora_weight": 0.6, "shortcut": -1.0, "noise": 0.0,
 }  # fmt: skip
-
-
-def checkpoints():
-    """tests/identity_adapters.py."""
-    spec = importlib.util.spec_from_file_location(
-        "identity_adapters", ROOT / "tests" / "identity_adapters.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-def built(kind, config):
-    """A model of ComfyUI's of random weights that neither vanish nor run over."""
-    settings = kind({**config, "dtype": torch.float32})
-    settings.set_inference_dtype(torch.float32, None)
-    model = settings.get_model({}, "", device="cpu")
-    made = torch.Generator().manual_seed(1)
-    for name, weight in model.diffusion_model.named_parameters():
-        spread = weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1
-        weight.data = torch.randn(weight.shape, generator=made).mul_(spread)
-        if weight.ndim == 1 and name.endswith(("weight", "scale")):
-            weight.data += 1
-    if kind is kinds.SDXL:
-        model.encode_adm = lambda **_: torch.zeros(1, 16)
-    return ModelPatcher(model, torch.device("cpu"), torch.device("cpu"))
 
 
 def somebody(seed=0):
@@ -190,7 +145,7 @@ def table(title, times):
 
 
 def tiny_unet(title, kind, config, base, made):
-    model = built(kind, {**config, "model_channels": 32, "context_dim": 64})
+    model = tiny.built(kind, config)
     checkpoint = made.build("faceid", base, unit=32, width=64, text=64)
     adapter = recognise(flatten(checkpoint), made.file_name("faceid", base))
     half = torch.zeros(1, 64, 64)
@@ -208,7 +163,7 @@ def tiny_unet(title, kind, config, base, made):
 
 
 def tiny_flux(made):
-    model = built(kinds.Flux, FLUX)
+    model = tiny.built(kinds.Flux, FLUX)
     checkpoint = made.build("pulid_flux", image=64)
     layers = FluxLayers([
         {key.split(".", 2)[2]: value for key, value in checkpoint.items() if key.startswith(f"pulid_ca.{i}.")}
@@ -230,7 +185,8 @@ def tiny_flux(made):
 
 def full_width(made):
     """SD1.5 as it is, FaceID as it is, and what clones cost there."""
-    model = built(kinds.SD15, {**SD15, "model_channels": 320, "context_dim": 768, "num_heads": 8})
+    whole = {**tiny.SD15, "model_channels": 320, "context_dim": 768, "num_heads": 8}
+    model = tiny.built(kinds.SD15, whole)
     checkpoint = made.build("faceid", "SD1.5", unit=320, width=768, text=768, hidden=1024, rank=128)
     adapter = recognise(flatten(checkpoint), made.file_name("faceid"))
     with_lora, without = applied(model, adapter), applied(model, adapter, lora=False)
@@ -319,11 +275,11 @@ def tensors_of(root, aside=()):
 
 @torch.inference_mode()
 def main():
-    made = checkpoints()
+    made = helper("identity_adapters")
     print(f"{machine()}; medians of {asked.rounds} rounds, of the full width {asked.full_rounds}")
     if asked.only != "full":
-        tiny_unet("Tiny SD1.5, 32x32 latents", kinds.SD15, {**SD15, "num_heads": 4}, "SD1.5", made)
-        tiny_unet("Tiny SDXL, 32x32 latents", kinds.SDXL, SDXL, "SDXL", made)
+        tiny_unet("Tiny SD1.5, 32x32 latents", kinds.SD15, SD15, "SD1.5", made)
+        tiny_unet("Tiny SDXL, 32x32 latents", kinds.SDXL, tiny.SDXL, "SDXL", made)
         tiny_flux(made)
         host_memory.unload_all_models()
     if asked.only != "tiny":

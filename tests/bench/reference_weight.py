@@ -36,9 +36,8 @@ import comfy.sample  # noqa: E402
 import comfy.supported_models as kinds  # noqa: E402
 from comfy.ldm.modules.attention import attention_pytorch, optimized_attention  # noqa: E402
 from comfy.model_management import get_torch_device  # noqa: E402
-from comfy.model_patcher import ModelPatcher  # noqa: E402
 from comfy.patcher_extension import CallbacksMP, WrappersMP  # noqa: E402
-from harness import load_package, machine  # noqa: E402
+from harness import helper, load_package, machine  # noqa: E402
 
 torch.set_num_threads(asked.threads)
 load_package()
@@ -47,6 +46,7 @@ from portrait_loupe.nodes.identity.references.bias import bias_row, odds  # noqa
 from portrait_loupe.nodes.identity.references.settings import Settings  # noqa: E402
 from portrait_loupe.nodes.identity.references.spans import last_spans  # noqa: E402
 
+tiny = helper("tiny_diffusion")
 TEXT, MAIN, REFERENCE, HEAD = 512, 4096, 4096, 128
 N = TEXT + MAIN + REFERENCE
 MB = 1e6
@@ -149,25 +149,6 @@ def attention_alone(device, heads, dtype):
     )
 
 
-def built(kind, config, device):
-    settings = kind({**config, "dtype": torch.float32})
-    settings.set_inference_dtype(torch.float32, None)
-    model = settings.get_model({}, "", device="cpu")
-    made = torch.Generator().manual_seed(1)
-    for name, weight in model.diffusion_model.named_parameters():
-        spread = weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1
-        weight.data = torch.randn(weight.shape, generator=made) * spread
-        if weight.ndim == 1 and name.endswith(("weight", "scale")):
-            weight.data += 1
-    return ModelPatcher(model, device, torch.device("cpu"))
-
-
-FLUX = {
-    "image_model": "flux", "in_channels": 16, "out_channels": 16, "vec_in_dim": 24, "context_in_dim": 48,
-    "hidden_size": 64, "mlp_ratio": 4.0, "num_heads": 2, "depth": 19, "depth_single_blocks": 38,
-    "axes_dim": [8, 12, 12], "theta": 10000, "patch_size": 2, "qkv_bias": True, "guidance_embed": True,
-    "txt_ids_dims": [],
-}  # fmt: skip
 QWEN = {
     "image_model": "qwen_image", "num_layers": 20, "attention_head_dim": 32, "num_attention_heads": 2,
     "joint_attention_dim": 48, "axes_dims_rope": (8, 12, 12),
@@ -206,7 +187,7 @@ def overridden(model):
 
 
 def steps(name, kind, config, frames, size, device):
-    model = built(kind, config, device)
+    model = tiny.built(kind, config, device)
     face = torch.zeros(1, 32, 32)
     face[:, 8:20, 10:22] = 1
     contestants = {
@@ -234,7 +215,7 @@ def main():
         print(torch.cuda.get_device_name())
         attention_alone(get_torch_device(), 24, torch.bfloat16)
     device = get_torch_device()
-    steps("Kontext", kinds.Flux, FLUX, False, 32, device)
+    steps("Kontext", kinds.Flux, tiny.FLUX, False, 32, device)
     steps("Qwen-Image", kinds.QwenImage, QWEN, True, 32, device)
 
 

@@ -21,6 +21,7 @@ import urllib.request
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 
@@ -31,6 +32,7 @@ from portrait_loupe.nodes.host.server import Server
 ROOT = Path(__file__).resolve().parents[2]
 ARTEFACTS = ROOT / "artefacts"
 FRONTENDS = {"0.23.0": ("1.44.19",), "0.33.0": ("1.49.6", "1.58.1")}  # else the one it asks for
+ADA = 5  # who is drawn
 FOLDERS = {"clone": "ComfyUI-Portrait-Loupe", "zip": "portrait.loupe-0.1"}
 OURS = re.compile("loupe", re.IGNORECASE)  # in the words, the address or the stack of an error
 TRANSLATION = re.compile(
@@ -120,6 +122,48 @@ def runs_onnx(checkout):
     if subprocess.run([python, "-c", "import onnxruntime"], capture_output=True).returncode:
         pytest.skip(f"{python} has no onnxruntime: nothing in that ComfyUI to run a face encoder")
     pytest.importorskip("onnxruntime", reason="no onnxruntime here to compare with")
+
+
+@pytest.fixture(scope="session")
+def weights(module_of):
+    """tests/host/tiny_models/weights.py, which needs no ComfyUI."""
+    return module_of(Path(__file__).parent / "tiny_models" / "weights.py")
+
+
+@pytest.fixture
+def put_models(host):
+    """``put_models(made, *kinds)``: a folder's models where the host looks for them, which it returns.
+
+    They are gone afterwards, as is what was saved among them and among these kinds.
+    """
+    folder, placed = host.started.base / "models", []
+
+    def put(made, *kinds):
+        placed.extend([*(one.name for one in made.iterdir()), *kinds])
+        for kind in placed:
+            shutil.rmtree(folder / kind, ignore_errors=True)
+        return Path(shutil.copytree(made, folder, dirs_exist_ok=True))
+
+    yield put
+    for kind in placed:
+        shutil.rmtree(folder / kind, ignore_errors=True)
+        (folder / kind).mkdir()  # ComfyUI asks the folders of its lists for their age
+
+
+@pytest.fixture(scope="session")
+def drawn(marker_face, tmp_path_factory):
+    """Two photos of Ada, and a picture of 256 x 320 with the face that random models cannot draw."""
+    folder, files = tmp_path_factory.mktemp("drawn"), {}
+    for name, size, iod in (
+        ("a", (480, 560), 80),
+        ("b", (640, 512), 96),
+        ("picture", (256, 320), 62),
+    ):
+        face = {"x": size[0] / 2, "y": 0.42 * size[1], "iod": iod, "identity": ADA}
+        pixels, _ = marker_face(size, [face])
+        files[name] = folder / f"{name}.png"
+        Image.fromarray((pixels * 255).round().astype(np.uint8)).save(files[name])
+    return files
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ there is one to compare and to measure, what it draws is laid thinly over a draw
 """
 
 import copy
-import importlib.util
 import json
 import shutil
 import threading
@@ -29,8 +28,7 @@ from portrait_loupe.nodes.host.workflow import slots_of
 from portrait_loupe.nodes.identity.store import load_identity
 
 ROOT = Path(__file__).resolve().parents[2]
-ADA = 5  # who is drawn
-SIZE = (256, 320)
+SIZE = (256, 320)  # as drawn["picture"] is
 SMALL = (192, 256)  # of the second reference, so that one is not taken for the other
 STEPS = 2
 THIN = 0.08  # of a random picture over a drawn face, which stays one that the tiny packs know
@@ -47,12 +45,8 @@ SEEDS = (3, 4)
 
 
 @pytest.fixture(scope="session")
-def made_models(identity_adapters, face_pack, tmp_path_factory):
+def made_models(weights, identity_adapters, face_pack, tmp_path_factory):
     """A models folder: the workflow's files that are small enough to be one, and an adapter."""
-    file = Path(__file__).parent / "tiny_models" / "weights.py"
-    place = importlib.util.spec_from_file_location("tiny_weights", file)
-    weights = importlib.util.module_from_spec(place)
-    place.loader.exec_module(weights)
     folder = tmp_path_factory.mktemp("models")
     face_pack(folder / "insightface", "buffalo_l")
     sizes = {"unit": 32, "width": weights.TEXT, "text": weights.TEXT}
@@ -68,29 +62,9 @@ def made_models(identity_adapters, face_pack, tmp_path_factory):
 
 
 @pytest.fixture
-def models(host, runs_onnx, made_models):
+def models(runs_onnx, made_models, put_models):
     """The same where the host looks for them; gone afterwards, with what was saved there."""
-    folder = host.started.base / "models"
-    kinds = [*(one.name for one in made_models.iterdir()), "identity_profiles"]
-    for kind in kinds:
-        shutil.rmtree(folder / kind, ignore_errors=True)
-    shutil.copytree(made_models, folder, dirs_exist_ok=True)
-    yield folder
-    for kind in kinds:
-        shutil.rmtree(folder / kind, ignore_errors=True)
-        (folder / kind).mkdir()  # ComfyUI asks the folders of its lists for their age
-
-
-@pytest.fixture(scope="session")
-def drawn(marker_face, tmp_path_factory):
-    """Two photos of Ada, and the face that the models cannot draw."""
-    folder, files = tmp_path_factory.mktemp("drawn"), {}
-    for name, size, iod in (("a", (480, 560), 80), ("b", (640, 512), 96), ("picture", SIZE, 62)):
-        face = {"x": size[0] / 2, "y": 0.42 * size[1], "iod": iod, "identity": ADA}
-        pixels, _ = marker_face(size, [face])
-        files[name] = folder / f"{name}.png"
-        Image.fromarray((pixels * 255).round().astype(np.uint8)).save(files[name])
-    return files
+    return put_models(made_models, "identity_profiles")
 
 
 def node(class_type, /, **inputs):

@@ -1,4 +1,3 @@
-import importlib.util
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -7,8 +6,8 @@ import torch
 
 
 @pytest.fixture(scope="session")
-def comfy():
-    """Of ComfyUI, where it can be imported, what tests on its own sampler use; and ``comfy.built``."""
+def comfy(module_of):
+    """Of ComfyUI, where it can be imported, what tests on its own sampler use; ``comfy.tiny`` is tests/tiny_diffusion.py."""
     pytest.importorskip("comfy.cli_args").args.cpu = True
     import comfy.model_management
     import comfy.model_patcher
@@ -25,36 +24,18 @@ def comfy():
         wrappers=comfy.patcher_extension.WrappersMP,
         callbacks=comfy.patcher_extension.CallbacksMP,
         unload=comfy.model_management.unload_all_models,
-        built=_built,
+        tiny=module_of(Path(__file__).parents[2] / "tiny_diffusion.py"),
     )
 
 
-def _built(kind, config):
-    """A tiny model of a kind of ``comfy.models``, of random weights, the same each time."""
-    from comfy.model_patcher import ModelPatcher
-
-    settings = kind({**config, "dtype": torch.float32})
-    settings.set_inference_dtype(torch.float32, None)
-    model = settings.get_model({}, "", device="cpu")
-    made = torch.Generator().manual_seed(1)
-    for name, weight in model.diffusion_model.named_parameters():
-        spread = weight[0].numel() ** -0.5 if weight.ndim > 1 else 0.1
-        weight.data = torch.randn(weight.shape, generator=made) * spread
-        if weight.ndim == 1 and name.endswith(("weight", "scale")):
-            weight.data += 1  # of a norm
-    return ModelPatcher(model, torch.device("cpu"), torch.device("cpu"))
+@pytest.fixture(scope="module")
+def sd15(comfy):
+    return comfy.tiny.built(comfy.models.SD15, comfy.tiny.SD15)
 
 
-@pytest.fixture(scope="session")
-def eva_clips():
-    """The module that builds tiny EVA-CLIP files: tests/eva_clips.py."""
-    path = Path(__file__).parents[2] / "eva_clips.py"
-    place = importlib.util.spec_from_file_location("eva_clips", path)
-    assert place is not None
-    assert place.loader is not None
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module
+@pytest.fixture(scope="module")
+def flux(comfy):
+    return comfy.tiny.built(comfy.models.Flux, comfy.tiny.FLUX)
 
 
 @pytest.fixture(scope="session")

@@ -3,43 +3,14 @@
 import math
 from types import SimpleNamespace
 
-import numpy as np
 import pytest
 import torch
 
 from portrait_loupe.nodes.framing.faces import Face, Faces
-from portrait_loupe.nodes.identity.adapters.flatten import flatten
-from portrait_loupe.nodes.identity.adapters.recognise import recognise
 from portrait_loupe.nodes.identity.apply.apply import apply_identity
 from portrait_loupe.nodes.identity.apply.flux import check_fits as check_flux
 from portrait_loupe.nodes.identity.apply.settings import Settings
 from portrait_loupe.nodes.identity.apply.unet import check_fits
-from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
-
-
-@pytest.fixture(scope="module")
-def adapters(identity_adapters):
-    def made(kind, base="SD1.5", **sizes):
-        checkpoint = identity_adapters.build(kind, base, **sizes)
-        return recognise(flatten(checkpoint), identity_adapters.file_name(kind, base))
-
-    return made
-
-
-def somebody(encoder="w600k_r50", crops=(None, None, None), qualities=(0.5, 0.9, 0.7), length=20.0):
-    random = np.random.default_rng(0)
-    shared = random.normal(size=512)
-    raw = shared + 0.3 * random.normal(size=(len(crops), 512))
-    raw = (raw / np.linalg.norm(raw, axis=1, keepdims=True) * length).astype(np.float32)
-    references = tuple(
-        Reference(
-            quality=quality, parts={}, photo_sha256="0" * 64, eyes=((1.0, 2.0), (3.0, 2.0)), points=(),
-            image_size=(10, 10), iod_px=90.0, yaw_deg=None, pitch_deg=None, blur_px=None, median_luma=0.5,
-            crop512=crop,
-        )
-        for quality, crop in zip(qualities, crops, strict=True)
-    )  # fmt: skip
-    return Identity("Ada", references, (Embedded(encoder, "a" * 64, "none", raw),))
 
 
 def linear(width, taken):
@@ -85,7 +56,7 @@ def flux(width=64, doubles=19, singles=38):
     return SimpleNamespace(get_model_object={"diffusion_model": network}.__getitem__)
 
 
-def test_pulid_wants_the_blocks_of_flux_1_as_wide_as_its_own(adapters):
+def test_pulid_wants_the_blocks_of_flux_1_as_wide_as_its_own(adapters, somebody):
     adapter = adapters("pulid_flux", "Flux")
     width = adapter.sizes["image"]
     check_flux(flux(width), adapter)
@@ -111,12 +82,12 @@ def test_pulid_wants_the_blocks_of_flux_1_as_wide_as_its_own(adapters):
         ({}, {"mask": torch.full((1, 4, 4), math.nan)}, "values that are no numbers"),
     ],
 )  # fmt: skip
-def test_bad_input_is_refused_before_the_model_is_touched(adapters, chosen, fed, told):
+def test_bad_input_is_refused_before_the_model_is_touched(adapters, somebody, chosen, fed, told):
     with pytest.raises(ValueError, match=told):
         apply_identity(sd15(), adapters("faceid"), somebody(), Settings(**chosen), None, **fed)
 
 
-def test_weight_0_gives_a_clone_with_nothing_on_it(adapters):
+def test_weight_0_gives_a_clone_with_nothing_on_it(adapters, somebody):
     applied = apply_identity(sd15(), adapters("faceid"), somebody(), Settings(weight=0.0), None)
     assert applied.model == "a clone"
     assert applied.layers == 0
@@ -124,7 +95,7 @@ def test_weight_0_gives_a_clone_with_nothing_on_it(adapters):
     assert applied.lora == ""
 
 
-def test_the_face_and_a_linked_mask_are_multiplied(adapters):
+def test_the_face_and_a_linked_mask_are_multiplied(adapters, somebody):
     faces = Faces((800, 800), ((Face(((350.0, 400.0), (450.0, 400.0))),),), "test")
     left = torch.zeros(1, 64, 64)
     left[..., :32] = 1

@@ -4,40 +4,14 @@ import torch
 from torch.testing import assert_close
 
 from portrait_loupe.nodes.framing.faces import Face
-from portrait_loupe.nodes.identity.adapters.flatten import flatten
-from portrait_loupe.nodes.identity.adapters.recognise import recognise
 from portrait_loupe.nodes.identity.apply.looks import Eyes, crop_for_clip, embedding_of, tokens_of
 from portrait_loupe.nodes.identity.apply.settings import Settings
 from portrait_loupe.nodes.identity.encode.align import aligned_crop
-from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
 
 
-@pytest.fixture(scope="module")
-def adapters(identity_adapters):
-    def made(kind, base="SD1.5", **sizes):
-        checkpoint = identity_adapters.build(kind, base, **sizes)
-        return recognise(flatten(checkpoint), identity_adapters.file_name(kind, base))
-
-    return made
-
-
-def somebody(encoder="w600k_r50", crops=(None, None, None), qualities=(0.5, 0.9, 0.7), length=20.0):
-    random = np.random.default_rng(0)
-    shared = random.normal(size=512)
-    raw = shared + 0.3 * random.normal(size=(len(crops), 512))
-    raw = (raw / np.linalg.norm(raw, axis=1, keepdims=True) * length).astype(np.float32)
-    references = tuple(
-        Reference(
-            quality=quality, parts={}, photo_sha256="0" * 64, eyes=((1.0, 2.0), (3.0, 2.0)), points=(),
-            image_size=(10, 10), iod_px=90.0, yaw_deg=None, pitch_deg=None, blur_px=None, median_luma=0.5,
-            crop512=crop,
-        )
-        for quality, crop in zip(qualities, crops, strict=True)
-    )  # fmt: skip
-    return Identity("Ada", references, (Embedded(encoder, "a" * 64, "none", raw),))
-
-
-def test_a_normed_embedding_is_the_centre_and_a_raw_one_is_as_long_as_the_photos(adapters):
+def test_a_normed_embedding_is_the_centre_and_a_raw_one_is_as_long_as_the_photos(
+    adapters, somebody
+):
     who = somebody()
     (embedded,) = who.embedded
     normed = embedding_of(adapters("faceid"), who)
@@ -49,7 +23,7 @@ def test_a_normed_embedding_is_the_centre_and_a_raw_one_is_as_long_as_the_photos
     assert_close(raw / raw.norm(), normed, atol=1e-6, rtol=0)
 
 
-def test_another_encoders_embedding_is_never_taken(adapters):
+def test_another_encoders_embedding_is_never_taken(adapters, somebody):
     told = r"the profile 'Ada' holds glintr100 .*, the adapter needs w600k_r50"
     with pytest.raises(ValueError, match=told):
         embedding_of(adapters("faceid"), somebody("glintr100"))
@@ -58,7 +32,9 @@ def test_another_encoders_embedding_is_never_taken(adapters):
 
 
 @pytest.mark.parametrize(("base", "size"), [("SD1.5", 224), ("SDXL", 256)])
-def test_clip_sees_the_crop_that_arcface_would_be_given_at_that_size(adapters, base, size):
+def test_clip_sees_the_crop_that_arcface_would_be_given_at_that_size(
+    adapters, somebody, base, size
+):
     rows, columns = torch.meshgrid(torch.arange(256.0), torch.arange(256.0), indexing="ij")
     ramp = torch.stack([(columns - 28) / 200, (rows - 18) / 200, torch.zeros(256, 256)], -1)
     face = Face(((97.0, 110.0), (158.0, 117.0)))
@@ -74,7 +50,7 @@ def test_clip_sees_the_crop_that_arcface_would_be_given_at_that_size(adapters, b
     assert off.abs().max() < 0.0005
 
 
-def test_the_face_that_counts_most_is_shown_of_those_that_are_stored(adapters):
+def test_the_face_that_counts_most_is_shown_of_those_that_are_stored(adapters, somebody):
     grey = [np.full((512, 512, 3), level, np.uint8) for level in (51, 102, 153)]
     adapter = adapters("plus")
     for crops, index in (
@@ -90,7 +66,7 @@ def test_the_face_that_counts_most_is_shown_of_those_that_are_stored(adapters):
         crop_for_clip(adapter, somebody(), somebody().embedded[0])
 
 
-def test_faceid_plus_asks_for_clip_h_by_name(adapters):
+def test_faceid_plus_asks_for_clip_h_by_name(adapters, somebody):
     who = somebody(crops=(np.zeros((512, 512, 3), np.uint8), None, None))
     adapter = adapters("plusv2")
     with pytest.raises(ValueError, match="link clip_vision, from Load CLIP Vision with CLIP-ViT-H"):
@@ -101,7 +77,7 @@ def test_faceid_plus_asks_for_clip_h_by_name(adapters):
         tokens_of(adapter, who, Settings(), Eyes(lambda picture: torch.zeros(1, 257, 70)))
 
 
-def test_the_shortcut_is_twice_the_weight_unless_it_is_set(adapters):
+def test_the_shortcut_is_twice_the_weight_unless_it_is_set(adapters, somebody):
     who = somebody(crops=(np.zeros((512, 512, 3), np.uint8), None, None))
     adapter = adapters("plusv2")
 
@@ -117,7 +93,7 @@ def test_the_shortcut_is_twice_the_weight_unless_it_is_set(adapters):
     assert not torch.equal(one, none)
 
 
-def test_instantids_noise_changes_the_negative_alone(adapters):
+def test_instantids_noise_changes_the_negative_alone(adapters, somebody):
     who, adapter = somebody("glintr100"), adapters("instantid", "SDXL")
     plain = tokens_of(adapter, who, Settings(), Eyes()).tokens
     noisy = tokens_of(adapter, who, Settings(noise=0.35), Eyes()).tokens

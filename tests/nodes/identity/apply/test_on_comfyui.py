@@ -25,53 +25,14 @@ from portrait_loupe.nodes.identity.node_energy import InjectedEnergy
 from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
 
 STEPS = 2
-CONTEXT = 64
+CONTEXT = 64  # of the tiny UNets
 # float32 sums in another order through all layers and 2 steps, as in injection/test_on_comfyui.py
 NEAR = {"atol": 2e-3, "rtol": 1e-5}
-COMMON = {
-    "image_size": 32,
-    "in_channels": 4,
-    "out_channels": 4,
-    "model_channels": 32,
-    "use_spatial_transformer": True,
-    "context_dim": CONTEXT,
-    "use_temporal_attention": False,
-    "legacy": False,
-}
-UNET15 = {
-    **COMMON,
-    "num_res_blocks": [2, 2, 2, 2],
-    "channel_mult": (1, 2, 4, 4),
-    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
-    "transformer_depth_output": [1] * 9 + [0] * 3,
-    "transformer_depth_middle": 1,
-    "use_linear_in_transformer": False,
-    "adm_in_channels": None,
-}
-UNETXL = {
-    **COMMON,
-    "num_res_blocks": [2, 2, 2],
-    "channel_mult": (1, 2, 4),
-    "transformer_depth": [0, 0, 2, 2, 10, 10],
-    "transformer_depth_output": [0, 0, 0, 2, 2, 2, 10, 10, 10],
-    "transformer_depth_middle": 10,
-    "use_linear_in_transformer": True,
-    "num_head_channels": 32,
-    "num_classes": "sequential",
-    "adm_in_channels": 16,
-}
-
-
-@pytest.fixture(scope="module")
-def sd15(comfy):
-    return comfy.built(comfy.models.SD15, UNET15)
 
 
 @pytest.fixture(scope="module")
 def sdxl(comfy):
-    patcher = comfy.built(comfy.models.SDXL, UNETXL)
-    patcher.model.encode_adm = lambda **_: torch.zeros(1, 16)
-    return patcher
+    return comfy.tiny.built(comfy.models.SDXL, comfy.tiny.SDXL)
 
 
 @pytest.fixture(scope="module")
@@ -360,25 +321,6 @@ def test_a_calibration_of_this_adapter_and_model_is_told_and_another_is_not(comf
 
 # ---- PuLID-Flux
 
-FLUX = {
-    "image_model": "flux",
-    "in_channels": 16,
-    "out_channels": 16,
-    "vec_in_dim": 24,
-    "context_in_dim": 48,
-    "hidden_size": 64,
-    "mlp_ratio": 4.0,
-    "num_heads": 2,
-    "depth": 19,
-    "depth_single_blocks": 38,
-    "axes_dim": [8, 12, 12],
-    "theta": 10000,
-    "patch_size": 2,
-    "qkv_bias": True,
-    "guidance_embed": True,
-    "txt_ids_dims": [],
-}
-
 
 class Look:
     """What Load EVA CLIP gives, made of the picture's mean."""
@@ -395,11 +337,6 @@ class Look:
         mean = 1 + pictures.mean()
         hidden = tuple(random(1, 9, width, seed=seed) * mean for seed in range(5))
         return EvaStates(random(1, pooled, seed=8), hidden)
-
-
-@pytest.fixture(scope="module")
-def flux(comfy):
-    return comfy.built(comfy.models.Flux, FLUX)
 
 
 @pytest.fixture(scope="module")

@@ -25,52 +25,6 @@ STEPS = 3
 # float32 sums in another order through all layers and 3 steps: 1e-3 measured where results reach 600
 NEAR = {"atol": 2e-3, "rtol": 1e-5}
 
-UNET = {
-    "image_size": 32,
-    "in_channels": 4,
-    "out_channels": 4,
-    "model_channels": 32,
-    "num_res_blocks": [2, 2, 2, 2],
-    "channel_mult": (1, 2, 4, 4),
-    "use_spatial_transformer": True,
-    "transformer_depth": [1, 1, 1, 1, 1, 1, 0, 0],
-    "transformer_depth_output": [1] * 9 + [0] * 3,
-    "transformer_depth_middle": 1,
-    "context_dim": 64,
-    "use_linear_in_transformer": False,
-    "adm_in_channels": None,
-    "use_temporal_attention": False,
-    "legacy": False,
-}
-FLUX = {
-    "image_model": "flux",
-    "in_channels": 16,
-    "out_channels": 16,
-    "vec_in_dim": 24,
-    "context_in_dim": 48,
-    "hidden_size": 64,
-    "mlp_ratio": 4.0,
-    "num_heads": 2,
-    "depth": 19,
-    "depth_single_blocks": 38,
-    "axes_dim": [8, 12, 12],
-    "theta": 10000,
-    "patch_size": 2,
-    "qkv_bias": True,
-    "guidance_embed": True,
-    "txt_ids_dims": [],
-}
-
-
-@pytest.fixture(scope="module")
-def unet(comfy):
-    return comfy.built(comfy.models.SD15, UNET)
-
-
-@pytest.fixture(scope="module")
-def flux(comfy):
-    return comfy.built(comfy.models.Flux, FLUX)
-
 
 def random(*shape, seed=0):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(seed))
@@ -146,9 +100,9 @@ def explicit(q, k, v, heads):
     return out.reshape(*out.shape[:2], -1)
 
 
-def test_a_unet_runs_every_layer_once_a_call_the_middle_block_too(comfy, unet):
+def test_a_unet_runs_every_layer_once_a_call_the_middle_block_too(comfy, sd15):
     told, forwards = [], []
-    model, shared = given(comfy, unet, unet_tokens(unet), Weight(0.8), told)
+    model, shared = given(comfy, sd15, unet_tokens(sd15), Weight(0.8), told)
 
     def count(executor, *args, **kwargs):
         forwards.append(dict(shared.calls.reached))
@@ -173,12 +127,12 @@ MASK[:, 20:90, 50:130] = 1
     ids=["plain", "mask and odd size", "curve"],
 )  # fmt: skip
 def test_a_unet_is_the_model_whose_cross_attention_is_wrapped(
-    comfy, unet, monkeypatch, size, mask, curve
+    comfy, sd15, monkeypatch, size, mask, curve
 ):
-    tokens = unet_tokens(unet)
+    tokens = unet_tokens(sd15)
     weight = Weight(0.8, curve=curve, mask=None if mask is None else check_mask(mask))
-    model, _ = given(comfy, unet, tokens, weight)
-    plain = sampled(comfy, unet, size, 64)
+    model, _ = given(comfy, sd15, tokens, weight)
+    plain = sampled(comfy, sd15, size, 64)
     ours = sampled(comfy, model, size, 64)
 
     def factor(options, key, count):
@@ -188,24 +142,24 @@ def test_a_unet_is_the_model_whose_cross_attention_is_wrapped(
         level = next(n for n in range(4) if math.prod(-(-s // 2**n) for s in size) == count)
         return 0.8 * gain * weight.on_grid(tuple(-(-s // 2**level) for s in size))[0, :, None]
 
-    wrapped(monkeypatch, unet, tokens, factor)
-    oracle = sampled(comfy, unet, size, 64)
+    wrapped(monkeypatch, sd15, tokens, factor)
+    oracle = sampled(comfy, sd15, size, 64)
     assert_close(ours, oracle, **NEAR)
     assert (ours - plain).abs().max() > 100 * (ours - oracle).abs().max()
 
 
 def test_a_unets_steps_outside_the_window_and_weight_0_are_the_plain_model(
-    comfy, unet, monkeypatch
+    comfy, sd15, monkeypatch
 ):
-    tokens = unet_tokens(unet)
-    plain = sampled(comfy, unet, (16, 8), 64)
+    tokens = unet_tokens(sd15)
+    plain = sampled(comfy, sd15, (16, 8), 64)
     told = []
-    none, shared = given(comfy, unet, tokens, Weight(0.0), told)
+    none, shared = given(comfy, sd15, tokens, Weight(0.0), told)
     assert torch.equal(sampled(comfy, none, (16, 8), 64), plain)
     assert shared.calls.reached
-    sampling = unet.get_model_object("model_sampling")
+    sampling = sd15.get_model_object("model_sampling")
     window = Schedule(0.3, 0.8).window(sampling.percent_to_sigma)
-    model, shared = given(comfy, unet, tokens, Weight(0.8, schedule=window), told)
+    model, shared = given(comfy, sd15, tokens, Weight(0.8, schedule=window), told)
     ours = sampled(comfy, model, (16, 8), 64)
     assert 0 < shared.calls.added[SD15[0]] < shared.calls.reached[SD15[0]]
 
@@ -213,16 +167,16 @@ def test_a_unets_steps_outside_the_window_and_weight_0_are_the_plain_model(
         now = options["sigmas"][0]
         return 0.8 * float(sampling.percent_to_sigma(0.8) <= now <= sampling.percent_to_sigma(0.3))
 
-    wrapped(monkeypatch, unet, tokens, factor)
-    assert_close(ours, sampled(comfy, unet, (16, 8), 64), **NEAR)
+    wrapped(monkeypatch, sd15, tokens, factor)
+    assert_close(ours, sampled(comfy, sd15, (16, 8), 64), **NEAR)
     assert told == []
 
 
-def test_two_identities_on_a_unet_stack_and_a_clone_costs_nothing(comfy, unet):
-    tokens = unet_tokens(unet)
-    half, first = given(comfy, unet, tokens, Weight(0.4))
+def test_two_identities_on_a_unet_stack_and_a_clone_costs_nothing(comfy, sd15):
+    tokens = unet_tokens(sd15)
+    half, first = given(comfy, sd15, tokens, Weight(0.4))
     twice, second = given(comfy, half, tokens, Weight(0.4))
-    once, _ = given(comfy, unet, tokens, Weight(0.8))
+    once, _ = given(comfy, sd15, tokens, Weight(0.8))
     result = sampled(comfy, twice, (16, 8), 64)
     assert_close(result, sampled(comfy, once, (16, 8), 64), **NEAR)
     assert first.calls.added == second.calls.added
@@ -234,7 +188,7 @@ def test_two_identities_on_a_unet_stack_and_a_clone_costs_nothing(comfy, unet):
     assert torch.equal(sampled(comfy, twice.clone(), (16, 8), 64), result)  # run to run, to the bit
 
 
-def test_a_foreign_attention_override_is_still_asked_for_every_layer(comfy, unet):
+def test_a_foreign_attention_override_is_still_asked_for_every_layer(comfy, sd15):
     seen = []
 
     def override(attention, *args, **kwargs):
@@ -248,15 +202,15 @@ def test_a_foreign_attention_override_is_still_asked_for_every_layer(comfy, unet
         result = sampled(comfy, clone, (16, 8), 64)
         return result, list(seen)
 
-    model, _ = given(comfy, unet, unet_tokens(unet), Weight(0.8))
+    model, _ = given(comfy, sd15, unet_tokens(sd15), Weight(0.8))
     result, with_us = counted(model)
-    assert with_us == counted(unet)[1]
+    assert with_us == counted(sd15)[1]
     assert torch.equal(result, sampled(comfy, model, (16, 8), 64))
 
 
-def test_a_replaced_middle_block_is_warned_of(comfy, unet):
+def test_a_replaced_middle_block_is_warned_of(comfy, sd15):
     told = []
-    model, _ = given(comfy, unet, unet_tokens(unet), Weight(0.8), told)
+    model, _ = given(comfy, sd15, unet_tokens(sd15), Weight(0.8), told)
     model.set_model_attn2_replace(lambda q, k, v, options: q, "middle", 0, 0)
     sampled(comfy, model, (16, 8), 64)
     assert len(told) == 1

@@ -23,24 +23,7 @@ from portrait_loupe.nodes.identity.profile import Embedded, Identity, Reference
 STEPS = 2
 # Of a latent's largest value: float32 sums over other numbers of keys, through all layers and steps.
 NEAR = 1e-5
-FLUX = {
-    "image_model": "flux",
-    "in_channels": 16,
-    "out_channels": 16,
-    "vec_in_dim": 24,
-    "context_in_dim": 48,
-    "hidden_size": 64,
-    "mlp_ratio": 4.0,
-    "num_heads": 2,
-    "depth": 2,
-    "depth_single_blocks": 4,
-    "axes_dim": [8, 12, 12],
-    "theta": 10000,
-    "patch_size": 2,
-    "qkv_bias": True,
-    "guidance_embed": True,
-    "txt_ids_dims": [],
-}
+FLUX = {"depth": 2, "depth_single_blocks": 4}  # what is not as in comfy.tiny.FLUX
 FLUX_2 = {
     **FLUX,
     "image_model": "flux2",
@@ -126,7 +109,7 @@ class Tiny:
 
     def __init__(self, comfy, kind, config, channels=16, frames=False, text=48, extra=None):
         self.comfy = comfy
-        self.model = comfy.built(getattr(comfy.models, kind), config)
+        self.model = comfy.tiny.built(getattr(comfy.models, kind), config)
         self.channels, self.frames, self.text, self.extra = channels, frames, text, extra or {}
 
     def latent(self, height, width, seed):
@@ -189,7 +172,8 @@ def tiny(comfy):
         if not hasattr(comfy.models, kind):
             pytest.skip(f"this ComfyUI has no {kind}")
         if name not in made:
-            made[name] = Tiny(comfy, kind, config, **more)
+            base = comfy.tiny.FLUX if kind.startswith("Flux") else {}
+            made[name] = Tiny(comfy, kind, base | config, **more)
         return made[name]
 
     return one
@@ -514,9 +498,7 @@ APPLIED = {
 
 
 def test_pulid_before_or_after_is_the_same_to_the_bit(comfy, identity_adapters):
-    one = Tiny(
-        comfy, "Flux", {**FLUX, "depth": 19, "depth_single_blocks": 38}, **KINDS["kontext"][2]
-    )
+    one = Tiny(comfy, "Flux", comfy.tiny.FLUX, **KINDS["kontext"][2])
     made = identity_adapters.build("pulid_flux", "Flux", width=40, image=64, image_attention=128)
     pulid = recognise(flatten(made), identity_adapters.file_name("pulid_flux", "Flux"))
     crop = torch.randint(0, 256, (512, 512, 3), generator=torch.Generator().manual_seed(0))
