@@ -7,9 +7,9 @@ pass thinly over the crop that it was made of. Both are left in the graph with a
 """
 
 import copy
-import importlib.util
+import hashlib
 import json
-import shutil
+import subprocess
 import time
 import urllib.request
 from pathlib import Path
@@ -20,11 +20,11 @@ from PIL import Image
 from safetensors.torch import load_file
 from torch.testing import assert_close
 
+from portrait_loupe.nodes.host import launch
 from portrait_loupe.nodes.host.runner import read_workflow
 
 ROOT = Path(__file__).resolve().parents[2]
-ADA = 5  # who is drawn
-SIZE = (256, 320)
+SIZE = (256, 320)  # as drawn["picture"] is
 CROP_MEGAPIXELS = 0.05
 STEPS = 2
 THIN = 0.08  # of a random picture over a drawn face, which stays one that the tiny packs know
@@ -36,6 +36,7 @@ STAND_INS = {
     "CLIPVisionLoader": "TinyClipVision",
     "LoupeLoadEvaClip": "TinyEva",  # of 400 MB, and read through timm
 }
+EVA_FILE = "clip/EVA02_CLIP_L_336_psz14_s6B.pt"
 AMISS = ("never ran", " of 70 layers", " of 20 layers")  # in the log, of the counter of layers
 # The same sums in another order through 70 layers and 2 steps: 3e-3 measured where results reach 977
 NEAR = {"atol": 3e-2, "rtol": 0}
@@ -43,17 +44,7 @@ SEEN = 0.01  # of the largest result: less is no effect
 
 
 @pytest.fixture(scope="session")
-def weights():
-    """tests/host/tiny_models/weights.py, which needs no ComfyUI."""
-    file = Path(__file__).parent / "tiny_models" / "weights.py"
-    place = importlib.util.spec_from_file_location("tiny_weights", file)
-    module = importlib.util.module_from_spec(place)
-    place.loader.exec_module(module)
-    return module
-
-
-@pytest.fixture(scope="session")
-def made_models(weights, identity_adapters, face_pack, tmp_path_factory):
+def made_models(weights, identity_adapters, eva_clips, face_pack, tmp_path_factory):
     """A models folder with all that both workflows name and is small enough to be a file."""
     folder = tmp_path_factory.mktemp("models")
     for name in ("buffalo_l", "antelopev2"):
@@ -73,7 +64,14 @@ def made_models(weights, identity_adapters, face_pack, tmp_path_factory):
         ("vae", "ae", weights.taesd(16)),
     ):
         put(identity_adapters, found, folder / kind / f"{name}.safetensors")
+    put_eva(eva_clips, weights, folder)
     return folder
+
+
+def put_eva(eva_clips, weights, folder, seed=0):
+    """A file as its authors publish it, but for its sizes."""
+    tensors = eva_clips.build(seed=seed, width=weights.EVA, pooled=weights.EVA_POOLED)
+    return eva_clips.save(tensors, folder / EVA_FILE)
 
 
 def put(identity_adapters, checkpoint, file):
@@ -82,30 +80,11 @@ def put(identity_adapters, checkpoint, file):
 
 
 @pytest.fixture
-def models(host, runs_onnx, made_models):
+def models(host, runs_onnx, made_models, put_models):
     """The same where the host looks for them, and the host with no model in memory; gone afterwards."""
-    folder = host.started.base / "models"
-    kinds = [one.name for one in made_models.iterdir()]
-    for kind in kinds:
-        shutil.rmtree(folder / kind, ignore_errors=True)
-        shutil.copytree(made_models / kind, folder / kind)
+    folder = put_models(made_models)
     free(host, forget=True)
-    yield folder
-    for kind in kinds:
-        shutil.rmtree(folder / kind, ignore_errors=True)
-        (folder / kind).mkdir()  # ComfyUI asks the folders of its lists for their age
-
-
-@pytest.fixture(scope="session")
-def drawn(marker_face, tmp_path_factory):
-    """Two photos of Ada, and the face that the models cannot draw."""
-    folder, files = tmp_path_factory.mktemp("drawn"), {}
-    for name, size, iod in (("a", (480, 560), 80), ("b", (640, 512), 96), ("picture", SIZE, 62)):
-        face = {"x": size[0] / 2, "y": 0.42 * size[1], "iod": iod, "identity": ADA}
-        pixels, _ = marker_face(size, [face])
-        files[name] = folder / f"{name}.png"
-        Image.fromarray((pixels * 255).round().astype(np.uint8)).save(files[name])
-    return files
+    return folder
 
 
 # The shipped graph, made small
@@ -388,6 +367,38 @@ def test_another_packs_patch_in_one_of_our_slots_runs_and_counts_in_either_order
         assert_close(*both, **NEAR)
     nothing = with_weight(among(prompt, kind, "zero", before=True), 0.0)
     assert made(host, nothing, tmp_path)[name].equal(alone[name])
+
+
+@pytest.fixture(scope="session")
+def reads_eva(checkout):
+    """Whether ComfyUI's Python can read an EVA-CLIP file."""
+    python = launch.python_of(checkout)
+    if subprocess.run([python, "-c", "import timm.models.eva"], capture_output=True).returncode:
+        pytest.skip(f"{python} has no timm: nothing in that ComfyUI to read an EVA-CLIP file with")
+
+
+def test_pulid_looks_at_the_face_through_an_eva_clip_file(
+    host, reads_eva, models, drawn, weights, eva_clips, tmp_path
+):
+    prompt = first_pass(shipped(host, "flux", drawn))
+    (loader,) = ids(prompt, "TinyEva")
+    prompt[loader] = node("LoupeLoadEvaClip", file=EVA_FILE)
+    result = made(host, prompt, tmp_path)
+    report = result["nodes"][loader].outputs["report"]
+    name, width, pooled = Path(EVA_FILE).name, weights.EVA, weights.EVA_POOLED
+    assert report.startswith(f"{name}: an EVA02 tower, {width} wide, 21 blocks, ")
+    assert "read through timm " in report
+    assert f"3 x 3 patches and says {pooled} numbers of each" in report
+    assert f"sha256 {hashlib.sha256((models / EVA_FILE).read_bytes()).hexdigest()}" in report
+    assert everywhere(result)
+    assert not [words for words in AMISS if words in result["log"]]
+    ours = result["latent of pass 1"]
+    plain = made(host, without_identity(prompt), tmp_path)["latent of pass 1"]
+    assert (ours - plain).abs().max() > SEEN * plain.abs().max()
+    put_eva(eva_clips, weights, models, seed=1)  # another file of the same name is read again
+    other = made(host, prompt, tmp_path)
+    assert other["nodes"][loader].outputs["report"] != report
+    assert not other["latent of pass 1"].equal(ours)
 
 
 def test_a_pack_that_throws_ours_out_of_a_layer_is_told_of_in_the_log(

@@ -8,7 +8,7 @@ import torch
 WIDTH = 128  # of the Flux model: one head, as ComfyUI counts heads in 128 channels
 DOUBLES, SINGLES = 19, 38  # as in FLUX.1
 TEXT, POOLED = 64, 8
-EVA, EVA_POOLED = 72, 40
+EVA, EVA_POOLED = 64, 40  # one head, as in EVA02
 
 
 class Random:
