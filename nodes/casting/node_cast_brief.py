@@ -22,7 +22,7 @@ class CastBrief(io.ComfyNode):
                     "negative", multiline=True, default="", tooltip="For models that take one; the report names those that do not."
                 ),
                 io.Int.Input(
-                    "takes", default=4, min=1, max=MOST_TAKES, tooltip="Of each model."
+                    "takes", default=4, min=1, max=MOST_TAKES, tooltip="How many pictures of each model."
                 ),
                 io.Int.Input(
                     "base_seed", default=0, min=0, max=MOST_SEED, tooltip="Take i has base_seed + i."
@@ -34,7 +34,7 @@ class CastBrief(io.ComfyNode):
                     "megapixels", default=1.0, min=0.1, max=32.0, step=0.05, tooltip="1 is 1024x1024 px."
                 ),
                 io.Int.Input(
-                    "multiple_of", default=64, min=1, max=256, tooltip="Of which width and height are, px."
+                    "multiple_of", default=64, min=1, max=256, tooltip="Width and height are multiples of this, px."
                 ),
                 io.Combo.Input(
                     "need",

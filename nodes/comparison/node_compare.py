@@ -52,7 +52,10 @@ class Compare(io.ComfyNode):
                     tooltip="Left and right are the picture's. custom box: the bounding_box of each Compare Panel.",
                 ),
                 io.Combo.Input(
-                    "plate", options=[*PLATES, FREE], default="4:5 1080x1350", tooltip="Size in px."
+                    "plate",
+                    options=[*PLATES, FREE],
+                    default="4:5 1080x1350",
+                    tooltip="Width and height in px; of prints in cm.",
                 ),
                 io.Int.Input(
                     "width",
@@ -75,7 +78,7 @@ class Compare(io.ComfyNode):
                     "labels",
                     default="",
                     multiline=True,
-                    tooltip="A line for each panel: name, or name | second line. An empty line keeps the panel's own.",
+                    tooltip="A line for each panel: its name, and after a vertical bar its second line. An empty line keeps the panel's own.",
                 ),
                 # Optional, so that prompts saved before they existed still run.
                 io.Combo.Input(

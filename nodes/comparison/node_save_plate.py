@@ -35,7 +35,7 @@ class SavePlate(io.ComfyNode):
                     tooltip="PNG and WebP keep every pixel. 16 bits for further work, JPEG for sites that take nothing else.",
                 ),
                 io.Int.Input(
-                    "quality", default=95, min=QUALITIES[0], max=QUALITIES[1], tooltip="Of a JPEG."
+                    "quality", default=95, min=QUALITIES[0], max=QUALITIES[1], tooltip="Of a JPEG; 100 is the best and largest."
                 ),
                 io.Boolean.Input(
                     "share_clean", default=False,

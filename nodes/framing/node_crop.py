@@ -51,7 +51,9 @@ class Crop(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("crop"),
+                io.Image.Output(
+                    "crop", tooltip="For the sampler, or VAE Encode: a picture for each crop."
+                ),
                 io.Mask.Output(
                     "sampling_mask",
                     tooltip="For the sampler (Set Latent Noise Mask, inpainting): where to repaint.",

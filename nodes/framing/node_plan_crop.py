@@ -177,7 +177,9 @@ class PlanCrop(io.ComfyNode):
                     "latents_per_eye",
                     tooltip="Latent cells across one eye; 6 and more can hold it.",
                 ),
-                io.String.Output("report"),
+                io.String.Output(
+                    "report", tooltip="Each crop, and how large the face will be in it."
+                ),
                 io.String.Output(
                     "json", tooltip="Crops as x, y, width, height in px, and the predictions."
                 ),

@@ -62,9 +62,11 @@ class Stitch(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output("image"),
+                io.Image.Output("image", tooltip="The original with the edits in it."),
                 io.Mask.Output("changed", tooltip="Where pixels may differ from the original."),
-                io.String.Output("report"),
+                io.String.Output(
+                    "report", tooltip="What was put where, and the tone shift that was taken off."
+                ),
             ],
             has_intermediate_output=True,
         )

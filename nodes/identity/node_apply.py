@@ -29,7 +29,7 @@ class ApplyIdentity(io.ComfyNode):
                 io.Custom("LOUPE_IDENTITY").Input("identity", tooltip="Of Identity Profile or Load Identity."),
                 io.Float.Input(
                     "weight", default=0.8, min=0.0, max=MOST_WEIGHT, step=0.05,
-                    tooltip="0: the model is as it was, to the bit.",
+                    tooltip="How strongly the identity acts. 0: the model is as it was, to the bit.",
                 ),
                 io.Combo.Input(
                     "prominence", options=list(MODES), default=MODES[0],

@@ -52,7 +52,7 @@ class IdentityAudit(io.ComfyNode):
                 ),
                 io.Float.Input("cfg", default=0.0, min=0.0, max=100.0, step=0.1, tooltip="CFG, of Flux its guidance. 0: unknown."),
                 io.Float.Input(
-                    "denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Looked at where image is linked."
+                    "denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Of the sampler; counts where image is linked. 1: the whole picture is new."
                 ),
                 io.Image.Input("image", optional=True, tooltip="The picture to be edited, with its faces."),
                 io.Custom("LOUPE_FACES").Input("faces", optional=True, tooltip="Of Find Faces, in that picture."),

@@ -62,13 +62,13 @@ class IdentityCalibrate(io.ComfyNode):
                     tooltip="Of Apply Identity. The curve is over weight x its factor. Needs plan or faces.",
                 ),
                 io.Float.Input(
-                    "start", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True, tooltip="Of Apply Identity."
+                    "start", default=0.0, min=0.0, max=1.0, step=0.01, advanced=True, tooltip="As on Apply Identity: share of sampling at which it begins."
                 ),
                 io.Float.Input(
-                    "end", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True, tooltip="Of Apply Identity."
+                    "end", default=1.0, min=0.0, max=1.0, step=0.01, advanced=True, tooltip="As on Apply Identity: share of sampling at which it ends."
                 ),
                 io.Combo.Input(
-                    "curve", options=list(CURVES), default=CURVES[0], advanced=True, tooltip="Of Apply Identity."
+                    "curve", options=list(CURVES), default=CURVES[0], advanced=True, tooltip="As on Apply Identity."
                 ),
                 io.Float.Input(
                     "lora_weight", default=0.6, min=0.0, max=2.0, step=0.05, advanced=True,
@@ -89,7 +89,7 @@ class IdentityCalibrate(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "encoder", options=list(ENCODERS), default=ENCODERS[0],
-                    tooltip="That measures. all found: the first that the adapter does not follow.",
+                    tooltip="What measures likeness. all found: the first that the adapter does not follow.",
                 ),
                 io.Combo.Input(
                     "backend", options=list(BACKENDS), default=BACKENDS[0], advanced=True,

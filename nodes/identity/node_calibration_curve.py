@@ -38,8 +38,8 @@ class CalibrationCurve(io.ComfyNode):
                 io.String.Input(
                     "seeds", default="", tooltip="One for each image. Empty: the images of each weight are counted."
                 ),
-                io.Custom("LOUPE_IDENTITY").Input("identity", tooltip="That was applied."),
-                io.Custom("LOUPE_IDENTITY_ADAPTER").Input("adapter", tooltip="It was applied with."),
+                io.Custom("LOUPE_IDENTITY").Input("identity", tooltip="The identity that was applied."),
+                io.Custom("LOUPE_IDENTITY_ADAPTER").Input("adapter", tooltip="The adapter that it was applied with."),
                 io.Custom("MODEL").Input("model", tooltip="The base model: a calibration holds for it alone."),
                 io.Combo.Input(
                     "prominence", options=list(MODES), default=MODES[0],
@@ -53,7 +53,7 @@ class CalibrationCurve(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "encoder", options=list(ENCODERS), default=ENCODERS[0],
-                    tooltip="That measures. all found: the first that the adapter does not follow.",
+                    tooltip="What measures likeness. all found: the first that the adapter does not follow.",
                 ),
                 io.Combo.Input(
                     "backend", options=list(BACKENDS), default=BACKENDS[0], advanced=True,

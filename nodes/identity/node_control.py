@@ -16,8 +16,8 @@ class IdentityControlNet(io.ComfyNode):
             "identity's tokens in place of the prompt.",
             search_aliases=["instantid", "identitynet", "apply instantid", "face keypoints", "kps"],
             inputs=[
-                io.Custom("CONDITIONING").Input("positive", tooltip="Its half is told the identity's tokens."),
-                io.Custom("CONDITIONING").Input("negative", tooltip="Its half is told those of nobody."),
+                io.Custom("CONDITIONING").Input("positive", tooltip="The positive prompt. In its half of sampling the ControlNet is told who the identity is."),
+                io.Custom("CONDITIONING").Input("negative", tooltip="The negative prompt. In its half the ControlNet is told of nobody."),
                 io.Custom("CONTROL_NET").Input("control_net", tooltip="InstantID's, of Load ControlNet Model."),
                 io.Custom("LOUPE_IDENTITY_ADAPTER").Input(
                     "adapter", tooltip="InstantID, of Load Identity Adapter."
@@ -39,10 +39,10 @@ class IdentityControlNet(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "width", default=0, min=0, max=MOST_SIDE, step=8,
-                    tooltip="Of the new picture. 0: the plan's, or that of faces.",
+                    tooltip="Of the new picture, px. 0: the plan's, or that of faces.",
                 ),
                 io.Int.Input(
-                    "height", default=0, min=0, max=MOST_SIDE, step=8, tooltip="As width: both, or neither."
+                    "height", default=0, min=0, max=MOST_SIDE, step=8, tooltip="Of the new picture, px: set both, or neither."
                 ),
                 io.Float.Input(
                     "noise", default=0.0, min=0.0, max=1.0, step=0.05, advanced=True,

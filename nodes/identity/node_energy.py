@@ -18,7 +18,7 @@ class InjectedEnergy(io.ComfyNode):
             "sampling.",
             search_aliases=["identity strength", "attention energy", "layer weights", "ipadapter debug"],
             inputs=[
-                io.Custom("MODEL").Input("model", tooltip="That was sampled; of Apply Identity with energy on."),
+                io.Custom("MODEL").Input("model", tooltip="The model that was sampled, of Apply Identity with energy on."),
                 io.Custom("LATENT").Input("samples", tooltip="What the sampler made of it: so that this runs after it."),
             ],
             outputs=[

@@ -87,7 +87,7 @@ class Lens(io.ComfyNode):
                 ),
             ],
             outputs=[
-                io.Image.Output(display_name="image"),
+                io.Image.Output(display_name="image", tooltip="As the lens would have drawn it."),
                 io.String.Output(
                     display_name="report",
                     tooltip="What the lens does at this size, in pixels and contrast, and advice.",

@@ -48,7 +48,7 @@ class LensCompare(io.ComfyNode):
                 ),
                 io.Int.Input(
                     "tile_px", default=384, min=TILES_PX[0], max=TILES_PX[1], step=16,
-                    tooltip="The longer side of a tile.",
+                    tooltip="The longer side of a tile, px.",
                 ),
                 io.Custom("LOUPE_FACES").Input(
                     "faces", optional=True, tooltip="Where the face or its detail is."
