@@ -37,7 +37,9 @@ if not torch.cuda.is_available():
 
 def pytest_addoption(parser):
     parser.addoption(
-        "--write-schemas", action="store_true", help="write tests/nodes/schemas.json anew"
+        "--write-schemas",
+        action="store_true",
+        help="write tests/nodes/schemas.json and locales/ anew",
     )
 
 
