@@ -24,7 +24,10 @@ from pathlib import Path
 from .outcome import HostError, Refusal
 
 ROOT = Path(__file__).resolve().parents[2]
-_PARTS = ("__init__.py", "pyproject.toml", "requirements.txt", "kernels", "nodes", "web", "workflows")  # fmt: skip
+_PARTS = (
+    "__init__.py", "pyproject.toml", "requirements.txt",
+    "kernels", "locales", "nodes", "subgraphs", "web", "workflows",
+)  # fmt: skip
 _START_SECONDS = 300  # 8 s warm, 40 s cold on two cores; a slow disk takes its time
 _HAS_GPU = """
 import sys, torch

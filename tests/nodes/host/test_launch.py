@@ -113,5 +113,6 @@ print(len(asyncio.run(ids())))
     assert int(done.stdout) >= 6, done.stderr
     assert (target / "web" / "docs" / "LoupeCompare.md").is_file()
     assert list((target / "workflows").glob("*.json"))
+    assert (target / "locales" / "zh" / "nodeDefs.json").is_file()
     assert not (target / "tests").exists()
     assert not [path for path in (target / ".git", target / ".venv") if path.exists()]
