@@ -40,6 +40,12 @@ CORE = {
     ),
     "SetLatentNoiseMask": ("samples:LATENT mask:MASK", "LATENT"),
     "VAEEncode": ("pixels:IMAGE vae:VAE", "LATENT"),
+    "UpscaleModelLoader": ("model_name:STRING", "UPSCALE_MODEL"),
+    "ImageUpscaleWithModel": ("upscale_model:UPSCALE_MODEL image:IMAGE", "IMAGE"),
+    "ImageScale": (
+        "image:IMAGE upscale_method:STRING width:INT height:INT crop:STRING",
+        "IMAGE",
+    ),
     "VAEDecode": ("samples:LATENT vae:VAE", "IMAGE"),
     "FluxKontextImageScale": ("image:IMAGE", "IMAGE"),
     "ReferenceLatent": ("conditioning:CONDITIONING latent:LATENT", "CONDITIONING"),
@@ -61,7 +67,7 @@ CORE = {
 }
 # Those that need a real ComfyUI, and what the stand-in host says of them
 _LOCK = "(Cast Lock): cast is lazy, and only ComfyUI leaves out what is not needed"
-LAZY = {"casting": _LOCK, "casting_from_files": _LOCK}
+LAZY = dict.fromkeys(("casting", "casting_from_files", "full_pipeline"), _LOCK)
 MODEL_FILE = re.compile(r"[^/]+\.(?:safetensors|bin|pt|onnx)")
 TITLE = 30  # px of a node's head, above its place
 
@@ -148,6 +154,21 @@ def test_no_node_lies_on_another_and_links_lead_to_the_right(path):
         assert boxes[source][0] <= boxes[target][0], (source, target)
 
 
+SHOWS = {"SaveImage", "PreviewImage", "PreviewAny"}  # what ComfyUI runs for its own sake
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_every_node_of_it_runs(path):
+    """ComfyUI runs what an output node asks for, and nothing else."""
+    saved = json.loads(path.read_text("utf-8"))
+    kinds = {node["id"]: node["type"] for node in saved["nodes"] if node["type"] != "MarkdownNote"}
+    ends = SHOWS | {key for key, node in OURS.items() if node.define_schema().is_output_node}
+    wanted = {key for key, kind in kinds.items() if kind in ends}
+    for _ in kinds:
+        wanted |= {source for _, source, _, target, _, _ in saved["links"] if target in wanted}
+    assert [kind for key, kind in kinds.items() if key not in wanted] == []
+
+
 @pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
 def test_its_notes_name_every_model_file_that_it_loads(path):
     nodes = json.loads(path.read_text("utf-8"))["nodes"]
@@ -171,8 +192,9 @@ def test_the_adapters_of_the_workflows_are_named_as_they_are_published(identity_
         for node in json.loads(path.read_text("utf-8"))["nodes"]
         if node["type"] == "LoupeLoadIdentityAdapter"
     }
+    plus = f"ipadapter/{identity_adapters.file_name('plusv2', 'SDXL')}"
     assert named == {
-        "close_up_identity_sdxl": f"ipadapter/{identity_adapters.file_name('plusv2', 'SDXL')}",
+        **dict.fromkeys(("close_up_identity_sdxl", "full_pipeline", "portrait_set_20"), plus),
         "close_up_identity_flux": f"pulid/{identity_adapters.file_name('pulid_flux')}",
     }
 

@@ -87,3 +87,18 @@ def flux(seed=0):
     made.layer("final_layer.linear", 64, h)
     made.layer("final_layer.adaLN_modulation.1", 2 * h, h, gain=0.3)
     return made.found
+
+
+def upscaler(width=8, growth=32, seed=0):
+    """A Real-ESRGAN of one block that enlarges four times, as ComfyUI's repackaged file has it."""
+    made = Random(seed)
+    made.layer("conv_first", width, 3, 3, 3)
+    for part in (1, 2, 3):
+        at = f"body.0.rdb{part}.conv"
+        for i in range(4):
+            made.layer(f"{at}{i + 1}", growth, width + i * growth, 3, 3)
+        made.layer(f"{at}5", width, width + 4 * growth, 3, 3)
+    for name in ("conv_body", "conv_up1", "conv_up2", "conv_hr"):
+        made.layer(name, width, width, 3, 3)
+    made.layer("conv_last", 3, width, 3, 3)
+    return made.found
