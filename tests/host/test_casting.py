@@ -656,6 +656,7 @@ def test_its_api_nodes_are_those_that_comfyui_has(checkout, studio, tmp_path):
     """The stand-ins have the sockets of the real ones, as a ComfyUI that loads them tells it."""
     code = (
         "import json, sys; sys.argv = ['main.py', '--cpu']; import comfy.options; comfy.options.enable_args_parsing()\n"
+        "import utils.install_util  # as main.py: before another package's utils is found\n"
         "from comfy_api_nodes import nodes_gemini, nodes_openai, nodes_recraft\n"
         "from comfy_api.v0_0_2 import io\n"
         "found = [one for module in (nodes_gemini, nodes_openai, nodes_recraft) for one in vars(module).values()]\n"
