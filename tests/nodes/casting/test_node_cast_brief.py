@@ -4,13 +4,14 @@ import json
 
 import pytest
 
+from portrait_loupe.nodes.casting import node_cast_brief
 from portrait_loupe.nodes.casting.node_cast_brief import CastBrief
 from portrait_loupe.nodes.casting.routing import NEEDS
 
 
 @pytest.fixture(autouse=True)
 def models(tmp_path, monkeypatch):
-    monkeypatch.setenv("LOUPE_MODELS", str(tmp_path))
+    monkeypatch.setattr(node_cast_brief, "model_folders", lambda kind: [tmp_path / kind])
     return tmp_path / "loupe_routing"
 
 

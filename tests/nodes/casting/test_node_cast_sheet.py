@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
+from portrait_loupe.nodes.casting import node_cast_sheet
 from portrait_loupe.nodes.casting.node_cast_sheet import CastSheet
 from portrait_loupe.nodes.casting.take import Cast
 from portrait_loupe.nodes.comparison.regions import PLATE_REGIONS
@@ -22,14 +23,14 @@ GRAPH = {
 @pytest.fixture(autouse=True)
 def no_models(tmp_path, monkeypatch):
     """A machine without face models."""
-    monkeypatch.setenv("LOUPE_MODELS", str(tmp_path / "models"))
+    monkeypatch.setattr(node_cast_sheet, "model_folders", lambda kind: [tmp_path / "models" / kind])
 
 
 @pytest.fixture(scope="module")
 def made(hopper):
     """Two models as the host hands them over: lists of pictures of several sizes, widgets as lists."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.delenv("LOUPE_MODELS", raising=False)
+        patch.setattr(node_cast_sheet, "model_folders", lambda kind: [])
         patch.setattr(CastSheet, "hidden", SimpleNamespace(prompt=GRAPH, unique_id="9"))
         return CastSheet.execute(
             takes={"take0": [hopper, torch.zeros(1, 1024, 1024, 4)], "take1": [hopper.clone()]},
@@ -92,7 +93,7 @@ def test_nothing_linked_is_said():
 
 
 def test_a_corridor_that_is_not_there_is_named_before_anything_runs(tmp_path, monkeypatch):
-    monkeypatch.setenv("LOUPE_MODELS", str(tmp_path))
+    monkeypatch.setattr(node_cast_sheet, "model_folders", lambda kind: [tmp_path / kind])
     assert CastSheet.validate_inputs(corridor="shipped") is True
     assert CastSheet.validate_inputs() is True
     assert (
