@@ -1,13 +1,14 @@
 """Build the corridor that the pack ships: nodes/casting/realism/corridor.json.
 
-    LOUPE_TEST_DATA=<folder> python tests/build_corridor.py [--write] [--series 3]
+    LOUPE_TEST_DATA=<folder> python tests/build_corridor.py [--write] [--series 3] [--syngen 3]
 
 It reads the portraits under ``photos/corridor`` of the test data, finds their faces with YuNet (the file
 lies under ``models``; onnxruntime is needed), measures the skin of each, and prints how many were
 used, which were left out and why, and the figures with their spread. With ``--write`` the file is
 written. It holds means, a covariance and counts alone; no picture, no name, no figure of a single face.
 With ``--series 3`` every third of the faces used is smoothed, sharpened, made noisy and so on in steps, and
-each step's distance to the corridor of all other faces is told: the table of the help page.
+each step's distance to the corridor of all other faces is told: the table of the help page. ``--syngen 3``
+does the same with the operators of ofiq-syngen, which must be installed (``pip install ofiq-syngen``).
 """
 
 import argparse
@@ -67,7 +68,7 @@ def build(data: Path, created: str):
     )
 
 
-def series_table(data: Path, every: int) -> str:
+def series_table(data: Path, every: int, syngen: bool = False) -> str:
     """How the distance answers to each series of tests/nodes/casting/realism/series.py."""
     loaded_pack()
     from portrait_loupe.nodes.casting.realism.calibrate import measure_face
@@ -75,6 +76,7 @@ def series_table(data: Path, every: int) -> str:
     from portrait_loupe.nodes.framing.find import find_faces
 
     series = helper("nodes/casting/realism/series.py")
+    among = series.syngen() if syngen else series.ALL
     rows, faces = {}, {}
     for name, picture in portraits(data):
         found = find_faces(picture, folders={"detection": [data / "models"], "insightface": []})
@@ -90,7 +92,7 @@ def series_table(data: Path, every: int) -> str:
     lines.append(
         "series, mean Spearman, strongest further off, AUC, weakest further off, distances"
     )
-    for title, (_, settings) in series.ALL.items():
+    for title, (_, settings) in among.items():
         table = np.array(
             [
                 series.distances(
@@ -98,6 +100,7 @@ def series_table(data: Path, every: int) -> str:
                     build_corridor([row for other, row in rows.items() if other != name], name=""),
                     title,
                     range(len(settings)),
+                    among=among,
                 )
                 for name in chosen
             ]
@@ -126,13 +129,16 @@ def main() -> int:
     parser.add_argument("--write", action="store_true", help=f"write {TARGET}")
     parser.add_argument("--created", default="", help="an ISO date for the file")
     parser.add_argument("--series", type=int, default=0, help="of every n-th face")
+    parser.add_argument("--syngen", type=int, default=0, help="of every n-th face")
     given = parser.parse_args()
     if not os.environ.get("LOUPE_TEST_DATA"):
         sys.stderr.write("LOUPE_TEST_DATA must name the folder of the test data\n")
         return 2
     torch.set_num_threads(1)
-    if given.series:
-        table = series_table(Path(os.environ["LOUPE_TEST_DATA"]), given.series)
+    if given.series or given.syngen:
+        table = series_table(
+            Path(os.environ["LOUPE_TEST_DATA"]), given.series or given.syngen, bool(given.syngen)
+        )
         sys.stdout.write(f"{table}\n")
         return 0
     made = build(Path(os.environ["LOUPE_TEST_DATA"]), given.created)

@@ -15,11 +15,6 @@ _REACH = 4.0  # sigmas: beyond a Gaussian is below 1e-4 of its height
 _ROUND = 32  # sides of a transform are multiples of it, which is faster
 
 
-def blurred(planes: Tensor, sigma: float) -> Tensor:
-    """A Gaussian on (N, H, W); the border is not darkened."""
-    return on_mask(planes, torch.ones_like(planes[0]), (sigma,))[0]
-
-
 def on_mask(planes: Tensor, mask: Tensor, sigmas: Sequence[float]) -> list[Tensor]:
     """G(m planes) / G(m) [1]_ for each sigma, (N, H, W); 0 where the mask (H, W) is far away.
 

@@ -53,7 +53,7 @@ def figures_of(skin: Skin) -> dict[str, float]:
     other = {
         "flat_share": _flat_share(bands[1][0], skin),
         "ita_deg": skin.ita_deg,
-        "skin_share": skin.seen,
+        "skin_share": skin.measured,
         "clipped_share": skin.clipped,
     }
     fine, coarse = (

@@ -96,9 +96,50 @@ REPORTED = {"clarity": (clarity, (0.15, 0.3, 0.5, 0.8, 1.2))}
 ALL = {**SMOOTHING, **GAMING, **REPORTED}
 
 
-def apply(picture, name, step):
+def syngen():
+    """The operators of ofiq-syngen [1]_ that change skin and move nothing, in the form of ``ALL``.
+
+    Without the ISO's networks, which it does not bring: the whole picture is changed. Its severities are
+    those of capture quality: the first step is often beyond the last of ours.
+
+    References
+    ----------
+    .. [1] ofiq-syngen 0.5.2, MIT; its components are those of ISO/IEC 29794-5.
+    """
+    from ofiq_syngen.components import COMPONENT_REGISTRY
+
+    def operator(component, which):
+        function = COMPONENT_REGISTRY[f"{component}.scalar"][which].function
+
+        def run(picture, severity):
+            codes = (np.clip(picture[..., ::-1], 0, 1) * 255).round().astype(np.uint8)
+            changed = function(np.ascontiguousarray(codes), severity, 42, None)
+            return changed[..., ::-1].astype(np.float32) / 255
+
+        return run
+
+    return {
+        name: (operator(component, which), (0.2, 0.4, 0.6, 0.8, 1.0))
+        for name, component, which in SYNGEN
+    }
+
+
+SYNGEN = (
+    ("Gaussian blur", "Sharpness", 0),
+    ("motion blur", "Sharpness", 1),
+    ("Gaussian noise", "Sharpness", 2),
+    ("compression", "CompressionArtifacts", 0),
+    ("dynamic range", "DynamicRange", 0),
+    ("darkening", "LuminanceMean", 0),
+    ("overexposure", "OverExposurePrevention", 0),
+    ("uneven light", "IlluminationUniformity", 0),
+    ("colour cast", "NaturalColour", 0),
+)
+
+
+def apply(picture, name, step, among=None):
     """A step of a series on (H, W, 3), rounded to 8 bits as a saved picture is."""
-    operator, settings = ALL[name]
+    operator, settings = (among or ALL)[name]
     return rounded(operator(np.asarray(picture, np.float32), settings[step]))
 
 
@@ -124,7 +165,7 @@ def around_skin(picture, face):
     return picture[:, top:bottom, left:right], replace(face, eyes=moved, points=points)
 
 
-def distances(picture, face, corridor, name, steps, own=None):
+def distances(picture, face, corridor, name, steps, own=None, among=None):
     """Of the original (where its figures are known, of these) and of steps of a series: (1 + steps,)."""
     import torch
 
@@ -132,7 +173,7 @@ def distances(picture, face, corridor, name, steps, own=None):
     from portrait_loupe.nodes.casting.realism.skin import cut_skin
 
     pixels = picture[0].numpy()
-    shown = [apply(pixels, name, step) for step in steps]
+    shown = [apply(pixels, name, step, among) for step in steps]
     if own is None:
         shown.insert(0, rounded(pixels))
     skins = [cut_skin(torch.from_numpy(np.ascontiguousarray(one))[None], face) for one in shown]

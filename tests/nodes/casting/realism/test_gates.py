@@ -87,12 +87,22 @@ def test_how_far_eyes_are_open():
 def test_too_little_skin_or_burnt_skin_is_not_ranked():
     import torch
 
-    skin = Skin(torch.zeros(3, 4, 4), torch.ones(4, 4), 374.0, blur_px2=0.0, clipped=0.0, seen=0.6)
-    assert gate_of_skin(skin) is None
-    assert gate_of_skin(None).startswith(
-        "only 0% of forehead and cheeks show even skin, 35% are needed"
+    skin = Skin(
+        torch.zeros(3, 4, 4),
+        torch.ones(4, 4),
+        374.0,
+        blur_px2=0.0,
+        clipped=0.0,
+        measured=0.5,
+        seen=0.6,
     )
+    assert gate_of_skin(skin) is None
+    assert gate_of_skin(None).startswith("only 0% of forehead and cheeks show skin, 35% are needed")
     assert gate_of_skin(replace(skin, seen=0.2)).startswith("only 20% of forehead")
+    assert gate_of_skin(replace(skin, measured=0.13)) is None
+    assert gate_of_skin(replace(skin, measured=0.11)).startswith(
+        "only 11% of forehead and cheeks are even enough to be measured, 12% are needed"
+    )
     assert (
         gate_of_skin(replace(skin, clipped=0.03))
         == "3% of the skin is burnt out or black, at most 2% may be"

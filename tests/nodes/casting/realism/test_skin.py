@@ -37,6 +37,22 @@ def test_which_pixels_are_skin_does_not_depend_on_noise_or_smoothing(
     assert float((plain != noisy).float().mean()) < 0.002
 
 
+@pytest.mark.parametrize("name", ["gaussian", "bilateral", "grain_over_plastic"])
+def test_how_much_skin_is_seen_does_not_rise_when_wrinkles_are_smoothed(
+    painted, spectrum, face, series, name
+):
+    """A furrow every 36 px, 2 px wide to each side: what is measured grows, what is seen does not."""
+    rows = np.arange(460)[:, None]
+    away = np.abs((rows + 18) % 36 - 18)
+    light = 1.5 * spectrum(2.0, 1) - 26.0 * np.exp(-(away**2) / 2 / 2.0**2)
+    picture = painted(light)
+    strength = {"gaussian": 4.0, "bilateral": (8.0, 0.3), "grain_over_plastic": 0.022}[name]
+    smoothed = getattr(series, name)(picture[0].numpy(), strength).clip(0, 1).astype(np.float32)
+    plain, smooth = (cut_skin(one, face) for one in (picture, torch.from_numpy(smoothed)[None]))
+    assert smooth.measured > plain.measured + 0.1
+    assert smooth.seen == pytest.approx(plain.seen, abs=0.05)
+
+
 def test_hair_and_shade_are_no_skin(painted, face):
     flat = np.zeros((460, 540))
     whole = cut_skin(painted(flat), face)
