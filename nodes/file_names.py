@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 MAX_LETTERS = 80
 MAX_BYTES = (
     200  # of UTF-8, where letters take up to four: file systems hold 255 with ending and number
@@ -49,6 +51,14 @@ def check_file_name(name: str, widget: str, *, ending: str, example: str, place:
             f"{place}"
         )
     return stem + ending
+
+
+def is_inside(path: Path, folder: Path) -> bool:
+    """Whether a file lies in a folder, links followed."""
+    try:
+        return path.resolve().is_relative_to(folder.resolve())
+    except (OSError, RuntimeError):  # a link that leads to itself
+        return False
 
 
 def why_not_a_name(stem: str) -> str | None:

@@ -40,11 +40,19 @@ def write_whole(path: Path, data: bytes, *, over: bool = True) -> None:
         It may not, and there is one: nobody else's file that came meanwhile is lost.
     OSError
     """
-    with draft_of(path) as (_, file):
-        file.write(data)
-        to_disk(file)
-        if not over:
-            path.open("xb").close()  # taken
+    taken = False
+    try:
+        with draft_of(path) as (_, file):
+            file.write(data)
+            to_disk(file)
+            if not over:
+                path.open("xb").close()
+                taken = True
+    except BaseException:
+        if taken:  # and nothing came to the place
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
+        raise
 
 
 def to_disk(file: BinaryIO) -> None:

@@ -44,7 +44,7 @@ def list_identities(folders: Sequence[Path]) -> list[str]:
             for path in folder.glob(f"*{ENDING}")
             if file_names.why_not_a_name(path.name[: -len(ENDING)]) is None
             and path.is_file()
-            and _is_inside(path, folder)
+            and file_names.is_inside(path, folder)
         }
     )
 
@@ -61,7 +61,7 @@ def find_identity(name: str, folders: Sequence[Path], widget: str = "file") -> P
     for folder in folders:
         path = folder / file_name
         if path.is_file():
-            if not _is_inside(path, folder):
+            if not file_names.is_inside(path, folder):
                 raise ValueError(
                     f"{path} is a link that leads out of its folder, so it is not read. Copy the file itself there."
                 )
@@ -189,7 +189,7 @@ def _where(path: Path) -> str:
 
 def _holds(path: Path, folder: Path, identity: Identity) -> bool:
     """Whether a file is this identity, whenever it was made."""
-    if not path.is_file() or not _is_inside(path, folder):
+    if not path.is_file() or not file_names.is_inside(path, folder):
         return False
     try:
         return content_digest(read_identity(path)) == content_digest(identity)
@@ -200,7 +200,7 @@ def _holds(path: Path, folder: Path, identity: Identity) -> bool:
 def _check_replaceable(path: Path, folder: Path) -> None:
     """Refuse to write over what is no identity: it may be somebody's only copy of something else."""
     way_out = "Choose another file_name, or existing = keep both"
-    if path.is_symlink() or not path.is_file() or not _is_inside(path, folder):
+    if path.is_symlink() or not path.is_file() or not file_names.is_inside(path, folder):
         raise ValueError(f"{path} is no plain file, so it is not replaced. {way_out}.")
     try:
         read_identity(path)
@@ -208,10 +208,3 @@ def _check_replaceable(path: Path, folder: Path) -> None:
         raise ValueError(
             f"only an identity that can be read is replaced. {objection} {way_out}."
         ) from None
-
-
-def _is_inside(path: Path, folder: Path) -> bool:
-    try:
-        return path.resolve().is_relative_to(folder.resolve())
-    except (OSError, RuntimeError):  # a link that leads to itself
-        return False

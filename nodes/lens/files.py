@@ -7,6 +7,7 @@ from pathlib import Path
 
 from ...kernels.psf import Lens
 from .. import file_names
+from ..whole_files import write_whole
 from .catalogue import CatalogueError, read_lens, write_lens
 
 FOLDER = "loupe_lenses"
@@ -51,12 +52,18 @@ def find_file(name: str, folders: Sequence[Path], widget: str = "load") -> Path:
     Raises
     ------
     ValueError
-        The name is not allowed, or no folder has the file.
+        The name is not allowed, no folder has the file, or it is a link that leads out of its folder.
     """
     file_name = check_file_name(name, widget)
     for folder in folders:
-        if (folder / file_name).is_file():
-            return folder / file_name
+        path = folder / file_name
+        if path.is_file():
+            if not file_names.is_inside(path, folder):
+                raise ValueError(
+                    f"{widget}: {file_name} is a link that leads out of {folder}, so it is not read. Copy the file "
+                    "itself there."
+                )
+            return path
     there = sorted({path.name for folder in folders for path in folder.glob(f"*{ENDING}")})
     listed = ", ".join(there[:_LISTED]) + (", ..." if len(there) > _LISTED else "")
     where = " or ".join(str(folder) for folder in folders) or "no folder"
@@ -128,8 +135,7 @@ def save_lens(lens: Lens, name: str, folder: Path, widget: str = "save_as") -> t
             stem = file_name[: -len(ENDING)]
             path = folder / (file_name if number == 1 else f"{stem}_{number}{ENDING}")
             try:
-                with path.open("xb") as file:  # never over a file that is there
-                    file.write(data)
+                write_whole(path, data, over=False)
             except FileExistsError:
                 if (
                     path.is_file()

@@ -42,7 +42,8 @@ def load_corridor(name: str, folders: Sequence[Path]) -> Corridor:
     Raises
     ------
     ValueError
-        The name is not allowed, no folder has it, or the file is no corridor of this pack's version.
+        The name is not allowed, no folder has it, it is a link that leads out of its folder, or the file is no
+        corridor of this pack's version.
     """
     if name == SHIPPED:
         return read_corridor(parsed(text_of(_OWN), _OWN.name), _OWN.name)
@@ -50,6 +51,11 @@ def load_corridor(name: str, folders: Sequence[Path]) -> Corridor:
     for folder in folders:
         path = folder / file_name
         if path.is_file():
+            if not file_names.is_inside(path, folder):
+                raise ValueError(
+                    f"corridor: {file_name} is a link that leads out of models/{FOLDER}, so it is not read. Copy the "
+                    "file itself there."
+                )
             found = read_corridor(parsed(text_of(path), path.name), path.name)
             return replace(found, name=path.stem)
     there = list_corridors(folders)
