@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 from contextlib import suppress
@@ -34,16 +35,25 @@ def add_vote(lock: TakeLock, name: str, output: Path) -> str:
         vote = vote_of(read_offer(name, output), name, lock.take_sha256, lock.by, lock.at)
         if vote is None:
             return ""
-        line = json_bytes(vote).replace(b"\n", b" ") + b"\n"
-        # one write at the end of the file: two hosts do not mix their lines
-        handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
-        try:
-            os.write(handle, line)
-        finally:
-            os.close(handle)
+        _append(path, json_bytes(vote).replace(b"\n", b" ") + b"\n")
     except (OSError, ValueError) as error:
         return f"The pick is not counted: {error}."
     return ""
+
+
+def _append(path: Path, line: bytes) -> None:
+    """Put a line at the end of a file; after one that a full disk cut off it begins anew."""
+    if path.is_file() and path.stat().st_size:
+        with path.open("rb") as file:
+            file.seek(-1, os.SEEK_END)
+            line = line if file.read(1) == b"\n" else b"\n" + line
+    # one write at the end of the file: two hosts do not mix their lines
+    handle = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o666)
+    try:
+        if os.write(handle, line) < len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+    finally:
+        os.close(handle)
 
 
 def read_votes(output: Path) -> list[dict[str, Any]]:
