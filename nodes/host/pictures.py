@@ -21,7 +21,7 @@ def read_picture(path: Path) -> tuple[Tensor, Tensor]:
 
     A file without alpha gives ComfyUI's empty mask of 64 x 64.
     """
-    from PIL import Image, ImageOps, UnidentifiedImageError
+    from PIL import Image, ImageOps
 
     try:
         with Image.open(path) as file:
@@ -32,7 +32,8 @@ def read_picture(path: Path) -> tuple[Tensor, Tensor]:
             alpha = None
             if "A" in picture.getbands() or "transparency" in picture.info:
                 alpha = np.asarray(picture.convert("RGBA").getchannel("A"), dtype=np.float32) / 255
-    except (UnidentifiedImageError, Image.DecompressionBombError, OSError) as error:
+    # Pillow says ValueError of texts that unpack to too much, SyntaxError of damage
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError) as error:
         raise ValueError(f"{path.name} is not a picture that can be read: {error}") from error
     mask = torch.zeros(1, 64, 64) if alpha is None else 1 - torch.from_numpy(alpha)[None]
     return torch.from_numpy(colours)[None], mask

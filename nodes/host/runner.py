@@ -181,6 +181,8 @@ def read_workflow(path: Path) -> Workflow:
         saved = json.loads(text)
     except ValueError as error:
         raise Refusal(f"{path} is not JSON: {error}") from error
+    except RecursionError:
+        raise Refusal(f"{path} is nested too deeply for a workflow") from None
     why_not = _why_no_workflow(saved)
     if why_not:
         raise Refusal(f"{path} is no ComfyUI workflow: {why_not}")
@@ -195,6 +197,7 @@ def _why_no_workflow(saved: Any) -> str | None:
             isinstance(node, dict)
             and isinstance(node.get("class_type"), str)
             and isinstance(node.get("inputs"), dict)
+            and isinstance(node.get("_meta") or {}, dict)
             for node in saved.values()
         )
         return None if good else "it has neither a list of nodes nor a class_type in every node"
@@ -204,7 +207,7 @@ def _why_no_workflow(saved: Any) -> str | None:
         sockets = node.get("inputs") or []
         if not isinstance(sockets, list) or not all(
             isinstance(socket, dict)
-            and "name" in socket
+            and isinstance(socket.get("name"), str)
             and isinstance(socket.get("link"), (int, str, type(None)))
             for socket in sockets
         ):
@@ -212,12 +215,20 @@ def _why_no_workflow(saved: Any) -> str | None:
         if not isinstance(node.get("widgets_values") or [], (list, dict)):
             return f"the widget values of node {node['id']} are neither a list nor named"
     links = saved.get("links") or []
-    if not isinstance(links, list) or not all(
-        not link or isinstance(link, dict) or (isinstance(link, list) and len(link) >= 3)
-        for link in links
-    ):
-        return "its links are neither lists nor objects"
+    if not isinstance(links, list) or not all(not link or _is_link(link) for link in links):
+        return "its links are neither lists nor objects with numbers"
+    definitions = saved.get("definitions") or {}
+    subgraphs = (definitions.get("subgraphs") or []) if isinstance(definitions, dict) else None
+    if not isinstance(subgraphs, list) or not all(isinstance(one, dict) for one in subgraphs):
+        return "its definitions are no list of subgraphs"
     return None
+
+
+def _is_link(link: Any) -> bool:
+    """Whether it is a link by its form, with something that can be its number."""
+    if isinstance(link, dict):
+        return isinstance(link.get("id"), (int, str, type(None)))
+    return isinstance(link, list) and len(link) >= 3 and isinstance(link[0], (int, str))
 
 
 # --- values ----------------------------------------------------------------------------------------

@@ -199,7 +199,7 @@ def _why_not(node: Mapping[str, Any], workflow: Mapping[str, Any]) -> str | None
     if node["type"] in {"Reroute", "PrimitiveNode"}:
         return f"{where}: reroutes and primitives are not converted; link the nodes directly"
     definitions = workflow.get("definitions") or {}
-    if node["type"] in {subgraph.get("id") for subgraph in definitions.get("subgraphs") or []}:
+    if node["type"] in [subgraph.get("id") for subgraph in definitions.get("subgraphs") or []]:
         return f"{where}: subgraphs are not converted; unpack it in ComfyUI and save again"
     if node.get("mode", _NORMAL) != _NORMAL:
         return f"{where}: it is muted or bypassed; remove it or switch it on, and save again"
