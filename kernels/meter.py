@@ -11,6 +11,7 @@ fifth: read it against the untouched picture or between parts of one picture, ne
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import atan, ceil, degrees, isfinite, pi
 
@@ -83,7 +84,13 @@ def scale_of(band: tuple[float, float]) -> float:
     return BAND_CY_PX[0] / low
 
 
-def micro_contrast(picture: Tensor, mask: Tensor | None = None, *, scale: float = 1.0) -> float:
+def micro_contrast(
+    picture: Tensor,
+    mask: Tensor | None = None,
+    *,
+    scale: float = 1.0,
+    tick: Callable[[], None] = lambda: None,
+) -> float:
     """RMS of the local band-limited contrast where there is no strong edge (rms_low).
 
     Parameters
@@ -93,6 +100,8 @@ def micro_contrast(picture: Tensor, mask: Tensor | None = None, *, scale: float 
         Weight of each pixel, 0..1.
     scale : float
         See :func:`scale_of`.
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
@@ -107,7 +116,7 @@ def micro_contrast(picture: Tensor, mask: Tensor | None = None, *, scale: float 
     ----------
     .. [1] Peli, Contrast in complex images, J. Opt. Soc. Am. A 7 (1990), eq. 4.
     """
-    contrast, faint = _contrast(_luminance(picture), scale)
+    contrast, faint = _contrast(_luminance(picture), scale, tick)
     return _rms(contrast, faint * _weights(mask, contrast))
 
 
@@ -134,7 +143,12 @@ def sharpness(
 
 
 def compare(
-    picture: Tensor, reference: Tensor, mask: Tensor | None = None, *, scale: float = 1.0
+    picture: Tensor,
+    reference: Tensor,
+    mask: Tensor | None = None,
+    *,
+    scale: float = 1.0,
+    tick: Callable[[], None] = lambda: None,
 ) -> Comparison:
     """A picture against its reference, where the reference has faint texture.
 
@@ -144,6 +158,8 @@ def compare(
         Of the same height and width.
     mask : Tensor, (H, W) or (B, H, W), optional
         For both; sharpness is measured in its bounding box.
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Raises
     ------
@@ -155,8 +171,8 @@ def compare(
         raise ValueError(
             f"picture and reference must have one size, got {sizes[0]} and {sizes[1]}. Scale one to the other."
         )
-    before, faint = _contrast(_luminance(reference), scale)
-    after, _ = _contrast(_luminance(picture), scale)
+    before, faint = _contrast(_luminance(reference), scale, tick)
+    after, _ = _contrast(_luminance(picture), scale, tick)
     weights = faint * _weights(mask, before)
     if _rms(before, weights) == 0:
         raise ValueError(
@@ -164,21 +180,29 @@ def compare(
         )
     low, high = BAND_CY_PX
     box = box_of(mask) if mask is not None else None
-    crisp = [
-        sharpness(cut(_coded_luma(side)[0, 0], box), (low / scale, high / scale))[0]
-        for side in (picture, reference)
-    ]
+    crisp = []
+    for side in (picture, reference):
+        tick()
+        crisp.append(sharpness(cut(_coded_luma(side)[0, 0], box), (low / scale, high / scale))[0])
     own, base = _rms(after, weights), _rms(before, weights)
     ratio = crisp[0] / crisp[1] if crisp[0] is not None and crisp[1] is not None else None
     return Comparison(own / base, ratio, own, base)
 
 
-def overlay(picture: Tensor, reference: Tensor | None = None, *, scale: float = 1.0) -> Tensor:
+def overlay(
+    picture: Tensor,
+    reference: Tensor | None = None,
+    *,
+    scale: float = 1.0,
+    tick: Callable[[], None] = lambda: None,
+) -> Tensor:
     """Where the micro-contrast is.
 
     Parameters
     ----------
     picture, reference : Tensor, (B, C, H, W), C in {1, 3}, or (H, W), sRGB 0..1
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
@@ -186,11 +210,11 @@ def overlay(picture: Tensor, reference: Tensor | None = None, *, scale: float = 
         Local rms_low over the reference's at the same place; without a reference over the whole
         picture's. 1 is as much; 0 where nothing can be measured: strong edges, black, flat fields.
     """
-    local, faint = _local(_luminance(picture), scale)
+    local, faint = _local(_luminance(picture), scale, tick)
     if reference is None:
-        whole = micro_contrast(picture, scale=scale)
+        whole = micro_contrast(picture, scale=scale, tick=tick)
         return torch.where(faint & (local > _LEAST), local / max(whole, _LEAST), 0.0)
-    base, faint = _local(_luminance(reference), scale)
+    base, faint = _local(_luminance(reference), scale, tick)
     return torch.where(faint & (base > _LEAST), local / base.clamp(min=_LEAST), 0.0)
 
 
@@ -224,18 +248,24 @@ def cut(plane: Tensor, box: Box | None) -> Tensor:
     return plane[max(0, y) : y + high, max(0, x) : x + wide]
 
 
-def _contrast(light: Tensor, scale: float) -> tuple[Tensor, Tensor]:
+def _contrast(
+    light: Tensor, scale: float, tick: Callable[[], None] = lambda: None
+) -> tuple[Tensor, Tensor]:
     """Band-limited contrast, and 1 where it is faint texture, both (B, 1, H, W)."""
     if not (isfinite(scale) and scale > 0):
         raise ValueError(f"scale must be above 0, got {scale:g}")
+    tick()
     around = _blur(light, _AROUND_PX * scale) + _DARK
+    tick()
     coarse = _blur(light, _COARSE_PX * scale)
+    tick()
     faint = ((coarse + _DARK - around).abs() < _FAINT * around).float()
     return (_blur(light, _FINE_PX * scale) - coarse) / around, faint
 
 
-def _local(light: Tensor, scale: float) -> tuple[Tensor, Tensor]:
-    contrast, faint = _contrast(light, scale)
+def _local(light: Tensor, scale: float, tick: Callable[[], None]) -> tuple[Tensor, Tensor]:
+    contrast, faint = _contrast(light, scale, tick)
+    tick()
     share = _blur(faint, _AROUND_PX * scale)
     local = (
         (_blur(faint * contrast**2, _AROUND_PX * scale) / share.clamp(min=1e-3)).clamp(min=0).sqrt()

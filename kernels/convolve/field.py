@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor
 
@@ -12,7 +14,9 @@ _TILE_SAMPLES = 2**18 + 2**17  # see fft
 
 
 @torch.no_grad()
-def convolve_field(image: Tensor, psfs: Tensor) -> Tensor:
+def convolve_field(
+    image: Tensor, psfs: Tensor, tick: Callable[[int], None] = lambda rows: None
+) -> Tensor:
     """Blur a picture with PSFs that change across it.
 
     Every pixel sees the blend of the four nodes around it, by its distances to them (bilinear):
@@ -27,6 +31,8 @@ def convolve_field(image: Tensor, psfs: Tensor) -> Tensor:
         Node (0, 0) is the top left corner of the picture, the last node its bottom right one,
         the others evenly between. One row, or one column, serves the whole height, or width.
         A ``C`` of 1 serves all channels.
+    tick : callable (rows done)
+        Called as work goes on, with the rows above the cell that is worked on; it may raise to stop.
 
     Returns
     -------
@@ -50,7 +56,7 @@ def convolve_field(image: Tensor, psfs: Tensor) -> Tensor:
                 corners = nodes[row : row + 2, column : column + 2]
                 down = _shares(top, bottom, height, row, nodes.shape[0], nodes)
                 across = _shares(left, right, width, column, nodes.shape[1], nodes)
-                _blur_cell(image, corners, (top, left), (down, across), out)
+                _blur_cell(image, corners, (top, left), (down, across), out, tick)
     return out
 
 
@@ -77,6 +83,7 @@ def _blur_cell(
     start: tuple[int, int],
     shares: tuple[Tensor, Tensor],
     out: Tensor,
+    tick: Callable[[int], None],
 ) -> None:
     """The pixels from ``start`` (top, left) on, as many as there are shares, into ``out``.
 
@@ -94,6 +101,7 @@ def _blur_cell(
         for index in range(image.shape[0]):
             plane = image[index, channel]
             for y in range(0, height, rows):
+                tick(start[0])
                 for x in range(0, width, columns):
                     v, u = down[:, y : y + rows], across[:, x : x + columns]
                     top, left = start[0] + y, start[1] + x

@@ -16,7 +16,7 @@ from ..framing.plan import check_faces
 from .catalogue import find_lens, lenses
 from .measure import change_of
 from .plan import LEVELS, Rendering, Settings, plan_rendering
-from .render import apply, source_of
+from .render import Tick, apply, source_of
 from .strip import make_strip, tile_of
 from .styles import find_style, styles
 
@@ -160,20 +160,24 @@ def make_comparison(
     picture = flatten_alpha(image[:1]).float()
     height, width = picture.shape[1:3]
     box = _box(shown, tile_px, (width, height), own)
-    tick = progress(len(wanted)) if progress else None
+    tick = progress(len(wanted)) if progress else lambda done: None
     original = _cut(picture[0], box)
     tiles, renderings, changes = [], [], []
     for number, (_, settings) in enumerate(wanted, 1):
         source, declined = source_of(picture, settings, [settings.level], own)
+
+        def still(rows: int = 0, done: int = number - 1) -> None:  # within an entry a stop is felt
+            tick(done)
+
         plan = plan_rendering(
-            settings, width=width, height=height, source_px=source, declined=declined
+            settings, width=width, height=height, source_px=source, declined=declined, tick=still
         )
-        rendered = _rendered(picture, plan, box, device)
+
+        rendered = _rendered(picture, plan, box, device, still)
         tiles.append(tile_of(rendered, (0, 0, box[2], box[3]), tile_px))
         renderings.append(plan)
         changes.append(change_of(rendered, original))
-        if tick:
-            tick(number)
+        tick(number)
     names = [name for name, _ in wanted]
     lines = [
         "not applied: see the report" if plan.declined else figures(change)
@@ -214,12 +218,14 @@ def _cut(picture: Tensor, box: Box) -> Tensor:
     return picture[y : y + height, x : x + width]
 
 
-def _rendered(picture: Tensor, plan: Rendering, box: Box, device: torch.device | None) -> Tensor:
+def _rendered(
+    picture: Tensor, plan: Rendering, box: Box, device: torch.device | None, tick: Tick
+) -> Tensor:
     """The part of the picture (1, H, W, 3) in the box, (h, w, 3); no more is rendered than it needs."""
     if plan.tails or plan.field is not None:
-        return _cut(apply(picture, plan, device)[0], box)
+        return _cut(apply(picture, plan, device, tick)[0], box)
     x, y, width, height = box
     # multiples of 4: see render
     left, top = max(0, x - plan.halo_px) // 4 * 4, max(0, y - plan.halo_px) // 4 * 4
     part = picture[:, top : y + height + plan.halo_px, left : x + width + plan.halo_px]
-    return _cut(apply(part, plan, device)[0], (x - left, y - top, width, height))
+    return _cut(apply(part, plan, device, tick)[0], (x - left, y - top, width, height))

@@ -179,21 +179,25 @@ def measure(
         raise ValueError(
             "mask is empty: paint what shall be measured, or unlink it to measure everything"
         )
-    tick = progress(batch) if progress else None
+    tick = progress(batch) if progress else lambda done: None
     whole, places, edges, overlays = [], [], [], []
     for index in range(batch):
+
+        def still(done: int = index) -> None:  # within a picture a stop is felt
+            tick(done)
+
         own = flatten_alpha(image[index : index + 1]).float().cpu()
         base = None
         if reference is not None:
             base = flatten_alpha(reference[index % len(reference)][None]).float().cpu()
         where = None if masks is None else masks[index % len(masks)].cpu()
-        whole.append(_read(own, base, where))
+        whole.append(_read(own, base, where, still))
         frame = faces.frames[index % len(faces.frames)] if faces is not None else ()
-        places.append(_at_places(own, base, frame))
+        places.append(_at_places(own, base, frame, still))
+        still()
         edges.append(_edge(own, where))
-        overlays.append(_overlay(own, base, where))
-        if tick:
-            tick(index + 1)
+        overlays.append(_overlay(own, base, where, still))
+        tick(index + 1)
     return Measured(
         tuple(whole), tuple(places), tuple(edges), torch.cat(overlays), reference is not None
     )
@@ -208,24 +212,30 @@ def change_of(picture: Tensor, reference: Tensor) -> tuple[float | None, float |
     return found.micro_contrast, found.sharpness
 
 
-def _read(picture: Tensor, reference: Tensor | None, mask: Tensor | None) -> Reading:
+def _read(
+    picture: Tensor, reference: Tensor | None, mask: Tensor | None, still: Callable[[], None]
+) -> Reading:
     """A picture (1, H, W, 3), within a mask (H, W)."""
     planes = _planes(picture)
-    raw = meter.micro_contrast(planes, mask)
+    raw = meter.micro_contrast(planes, mask, tick=still)
+    still()
     box = None if mask is None else meter.box_of(mask)
     sharp, estimate = meter.sharpness(meter.cut(luma(picture)[0], box))
     blur = None if sharp is None else estimate.typical_px
     if reference is None:
         return Reading(raw, sharp, blur)
     try:
-        found = meter.compare(planes, _planes(reference), mask)
+        found = meter.compare(planes, _planes(reference), mask, tick=still)
     except ValueError:  # of one size, so this is: no faint texture to compare
         return Reading(raw, sharp, blur)
     return Reading(raw, sharp, blur, found.micro_contrast, found.sharpness)
 
 
 def _at_places(
-    picture: Tensor, reference: Tensor | None, frame: Sequence[Face]
+    picture: Tensor,
+    reference: Tensor | None,
+    frame: Sequence[Face],
+    still: Callable[[], None],
 ) -> dict[str, Reading]:
     if not frame:
         return {}
@@ -249,7 +259,8 @@ def _at_places(
         if mask.sum() < meter.FEWEST_PIXELS:
             continue
         part = (slice(None), slice(top, bottom), slice(left, right))
-        found[name] = _read(picture[part], None if reference is None else reference[part], mask)
+        base = None if reference is None else reference[part]
+        found[name] = _read(picture[part], base, mask, still)
     return found
 
 
@@ -290,9 +301,13 @@ def _edge_json(edge: StraightEdge | str) -> dict[str, Any] | None:
     }
 
 
-def _overlay(picture: Tensor, reference: Tensor | None, mask: Tensor | None) -> Tensor:
+def _overlay(
+    picture: Tensor, reference: Tensor | None, mask: Tensor | None, still: Callable[[], None]
+) -> Tensor:
     """(1, H, W, 3): gray where nothing is known or changed, orange for more, blue for less."""
-    ratio = meter.overlay(_planes(picture), None if reference is None else _planes(reference))
+    base = None if reference is None else _planes(reference)
+    ratio = meter.overlay(_planes(picture), base, tick=still)
+    still()
     ratio = ratio.movedim(1, -1)  # (1, H, W, 1)
     known = (ratio > 0).float()
     if mask is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from math import atan2, ceil, degrees, hypot, pi, sqrt
@@ -284,6 +285,7 @@ def plan_rendering(
     height: int,
     source_px: float | None = None,
     declined: str = "",
+    tick: Callable[[], None] = lambda: None,
 ) -> Rendering:
     """What the settings do to pictures of a size.
 
@@ -295,6 +297,8 @@ def plan_rendering(
         Blur of the source, as measured; ``settings.source_px`` counts before it.
     declined : str
         Why a level above 0 shall not be applied.
+    tick : callable
+        Called as work goes on, which a lens that changes across the frame makes long; it may raise to stop.
 
     Returns
     -------
@@ -322,7 +326,9 @@ def plan_rendering(
         plain,
         psf=psf,
         tails=_wide(lens, pitch_um, -level, max(width, height)),
-        field=_field(lens, pitch_um, -level, (width, height)) if settings.across_frame else None,
+        field=_field(lens, pitch_um, -level, (width, height), tick)
+        if settings.across_frame
+        else None,
         highlights=settings.highlights,
     )
 
@@ -372,7 +378,9 @@ def changes_across(lens: Lens) -> bool:
     return any((lens.w131_um, lens.w222_um, lens.w220_um, lens.lca_um_per_100nm, lens.cat_eye))
 
 
-def _field(lens: Lens, pitch_um: float, share: float, size: tuple[int, int]) -> Tensor | None:
+def _field(
+    lens: Lens, pitch_um: float, share: float, size: tuple[int, int], tick: Callable[[], None]
+) -> Tensor | None:
     """PSFs at the nodes of a grid from border to border, (rows, columns, 3, K, K)."""
     if not changes_across(lens):
         return None
@@ -388,26 +396,14 @@ def _field(lens: Lens, pitch_um: float, share: float, size: tuple[int, int]) -> 
         for row in range(rows)
     ]
     support = max(_psf(lens, pitch_um, field).shape[-1] for field in (0.0, 0.5, 1.0))
-    grid = [
-        torch.stack(
-            [
-                _mixed(
-                    _psf(
-                        lens,
-                        pitch_um,
-                        round(min(1.0, hypot(x, y) / diagonal), 6),
-                        round(degrees(atan2(y, x)), 4),
-                        support,
-                    ),
-                    lens,
-                    share,
-                )
-                for x, y in row
-            ]
-        )
-        for row in places
-    ]
-    return torch.stack(grid)
+
+    def at(x: float, y: float) -> Tensor:
+        tick()
+        field, azimuth = min(1.0, hypot(x, y) / diagonal), degrees(atan2(y, x))
+        psf = _psf(lens, pitch_um, round(field, 6), round(azimuth, 4), support)
+        return _mixed(psf, lens, share)
+
+    return torch.stack([torch.stack([at(x, y) for x, y in row]) for row in places])
 
 
 @lru_cache(maxsize=256)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from typing import Any
 
 import torch
@@ -16,7 +18,7 @@ from ...kernels.convolve.wide import convolve_wide
 from ...kernels.edges import source_sigma
 from ...kernels.picture import check_picture, luma, split_alpha
 from ...kernels.presence import guard, limits_of, presence
-from ...kernels.strips import in_strips
+from ...kernels.strips import in_strips, is_out_of_memory
 from ..framing.faces import Face, Faces
 from ..framing.masks import check_mask
 from ..framing.plan import check_faces
@@ -30,7 +32,8 @@ MEASURED_PX = (
 )
 _TRANSPARENT = 1e-4  # an alpha that no 8-bit picture can hold; colours below it are not seen
 
-Progress = Callable[[int], Callable[[int], None]]
+Tick = Callable[[int], None]
+Progress = Callable[[int], Tick]
 
 
 @dataclass(frozen=True)
@@ -106,8 +109,8 @@ def render(
         Where it is done; by default where the picture is. A picture that is elsewhere is sent there
         and back in strips.
     progress : callable, optional
-        Called once with the number of pictures; what it returns is called after each, with the
-        number done. What that raises ends the work.
+        Called once with the rows of all pictures; what it returns is called as work goes on, with the
+        rows done. What that raises ends the work.
 
     Returns
     -------
@@ -133,7 +136,7 @@ def render(
     out = torch.empty(
         (batch, height, width, max(3, channels)), dtype=torch.float32, device=image.device
     )
-    tick = progress(batch) if progress else None
+    tick = progress(batch * height) if progress else lambda rows: None
     renderings, notes = [], []
     for index in range(batch):  # one at a time: the memory of one picture, whatever the batch
         one = image[index : index + 1]
@@ -144,20 +147,29 @@ def render(
             plan_rendering(
                 replace(settings, level=level),
                 width=width, height=height, source_px=source, declined=declined,
+                tick=lambda before=index * height: tick(before),
             )
             for level in levels
         ]  # fmt: skip
         here = None if mask is None else mask[index % len(mask)]
-        out[index] = _blended(one, plans, list(wanted), own, here, device)[0]
+
+        def done(rows: int, before: int = index * height) -> None:
+            tick(before + min(rows, height - 1))
+
+        out[index] = _blended(one, plans, list(wanted), own, here, device, done)[0]
         renderings.append(plans[0])
         if wanted:
             notes += _area_notes(wanted, plans[1:], own, index if batch > 1 else None)
-        if tick:
-            tick(index + 1)
+        tick((index + 1) * height)
     return Rendered(out, tuple(renderings), tuple(dict.fromkeys(notes)))
 
 
-def apply(picture: Tensor, rendering: Rendering, device: torch.device | None = None) -> Tensor:
+def apply(
+    picture: Tensor,
+    rendering: Rendering,
+    device: torch.device | None = None,
+    tick: Tick = lambda rows: None,
+) -> Tensor:
     """One picture as a rendering has it.
 
     Parameters
@@ -168,33 +180,68 @@ def apply(picture: Tensor, rendering: Rendering, device: torch.device | None = N
     rendering : Rendering
     device : torch.device, optional
         As in :func:`render`.
+    tick : callable (rows so far)
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
     Tensor, (1, H, W, 3 or 4), float32, sRGB 0..1
+
+    Raises
+    ------
+    RuntimeError
+        There is too little memory on the device, and on the CPU too.
     """
     colours, alpha = split_alpha(picture)
     if not rendering.changes:
         return picture.float() if picture.shape[-1] != 1 else colours.float()
     if rendering.relens is not None:
-        lifted = _lifted(colours, rendering, device)
+        lifted = _lifted(colours, rendering, device, tick)
         return lifted if alpha is None else torch.cat([lifted, alpha.float()], -1)
     if alpha is None and not (rendering.tails or rendering.field is not None):
-        return _through_core(colours, rendering, device)
+        return _through_core(colours, rendering, device, tick)
     home = picture.device
-    light = srgb_to_linear(colours.to(device or home).float().movedim(-1, 1))  # (1, 3, H, W)
+    try:
+        return _whole(colours, alpha, rendering, device or home, tick).to(home)
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        words = (str(error).strip() or type(error).__name__).splitlines()[0]
+    # out of the handler: what it held is what memory is wanted for
+    size = f"{picture.shape[2]}x{picture.shape[1]} px"
+    if device is None or device == home:
+        raise RuntimeError(
+            f"{home} has too little free memory for a picture of {size} at once, which veil, diffusion, halation, "
+            f"across_frame and transparency need ({words}). Close what else uses it, or work on a smaller picture."
+        )
+    if device.type == "cuda":
+        torch.cuda.empty_cache()
+    _say_once(f"{device} has too little free memory for {size} ({words}): the CPU does it, slower.")
+    return apply(picture, rendering, home, tick)
+
+
+@cache
+def _say_once(words: str) -> None:
+    logging.getLogger(__name__).warning("Lens: %s", words)
+
+
+def _whole(
+    colours: Tensor, alpha: Tensor | None, rendering: Rendering, device: torch.device, tick: Tick
+) -> Tensor:
+    """A picture at once, for what reaches across all of it; (1, H, W, 3 or 4) on the device."""
+    light = srgb_to_linear(colours.to(device).float().movedim(-1, 1))  # (1, 3, H, W)
     expanded = _expanded(light, rendering.highlights)
     if alpha is None:
-        seen = _compressed(_spread(expanded, rendering), rendering.highlights)
-        return linear_to_srgb(seen).movedim(1, -1).to(home)
+        seen = _compressed(_spread(expanded, rendering, tick), rendering.highlights)
+        return linear_to_srgb(seen).movedim(1, -1)
     cover = alpha.to(light).movedim(-1, 1).clamp(0, 1).expand(-1, 3, -1, -1)
     # Each colour is divided by the cover its own PSF blurred, so the rim of a white cut-out stays white.
-    blurred_cover = _spread(cover, rendering)
-    blurred = _spread(expanded * cover, rendering) / blurred_cover.clamp(min=_TRANSPARENT)
+    blurred_cover = _spread(cover, rendering, tick)
+    blurred = _spread(expanded * cover, rendering, tick) / blurred_cover.clamp(min=_TRANSPARENT)
     blurred = _compressed(blurred, rendering.highlights)
     seen = torch.where(blurred_cover > _TRANSPARENT, blurred, light)
     coded = torch.cat([linear_to_srgb(seen), blurred_cover[:, 1:2].clamp(0, 1)], 1)
-    return coded.movedim(1, -1).to(home)
+    return coded.movedim(1, -1)
 
 
 def _check_offsets(wanted: dict[str, float], faces: Faces | None) -> None:
@@ -260,16 +307,17 @@ def _blended(
     faces: Sequence[Face],
     mask: Tensor | None,
     device: torch.device | None,
+    tick: Tick,
 ) -> Tensor:
     """(1, H, W, 3 or 4): every level where its area is, and the picture itself where the mask is 0."""
-    base = apply(picture, plans[0], device)
+    base = apply(picture, plans[0], device, tick)
     if areas and faces:
         if base.data_ptr() == picture.data_ptr():
             base = base.clone()
         height, width = picture.shape[1:3]
         masks = area_masks(faces, (width, height))
         for area, plan in zip(areas, plans[1:], strict=True):
-            _paint(base, picture, plan, masks[area].to(base.device), device)
+            _paint(base, picture, plan, masks[area].to(base.device), device, tick)
     if mask is None:
         return base
     share = mask.to(base.device)[None, ..., None]
@@ -278,7 +326,12 @@ def _blended(
 
 
 def _paint(
-    out: Tensor, picture: Tensor, plan: Rendering, share: Tensor, device: torch.device | None
+    out: Tensor,
+    picture: Tensor,
+    plan: Rendering,
+    share: Tensor,
+    device: torch.device | None,
+    tick: Tick,
 ) -> None:
     """Move ``out`` towards another level by ``share`` (H, W); only the part that is needed is made."""
     rows, columns = (share > 0).any(1).nonzero(), (share > 0).any(0).nonzero()
@@ -291,12 +344,16 @@ def _paint(
     # multiples of 4: presence and guard look at blocks of 4 px, counted from the picture's corner
     y0, x0 = max(0, top - halo) // 4 * 4, max(0, left - halo) // 4 * 4
     part = picture[:, y0 : bottom + halo, x0 : right + halo]
-    other = apply(part, plan, device)[:, top - y0 : bottom - y0, left - x0 : right - x0]
+    # the bar stands still while these few rows are done once more, and a stop is felt
+    other = apply(part, plan, device, lambda _: tick(picture.shape[1]))
+    other = other[:, top - y0 : bottom - y0, left - x0 : right - x0]
     here = out[:, top:bottom, left:right]
     here += share[None, top:bottom, left:right, None] * (other - here)
 
 
-def _through_core(colours: Tensor, rendering: Rendering, device: torch.device | None) -> Tensor:
+def _through_core(
+    colours: Tensor, rendering: Rendering, device: torch.device | None, tick: Tick
+) -> Tensor:
     """Decode, blur and encode strip by strip: no copy of the whole picture in linear light."""
     kernel = rendering.kernel()
 
@@ -306,10 +363,12 @@ def _through_core(colours: Tensor, rendering: Rendering, device: torch.device | 
         seen = _compressed(convolve(light, kernel), rendering.highlights)
         return linear_to_srgb(seen).movedim(1, -1)
 
-    return _in_strips(colours, work, rendering, device)
+    return _in_strips(colours, work, rendering, device, tick)
 
 
-def _lifted(colours: Tensor, rendering: Rendering, device: torch.device | None) -> Tensor:
+def _lifted(
+    colours: Tensor, rendering: Rendering, device: torch.device | None, tick: Tick
+) -> Tensor:
     """A level above 0: the passive filter in linear light, presence on coded luma, and the guard."""
     terms, gain = rendering.terms, rendering.presence_gain
 
@@ -320,7 +379,7 @@ def _lifted(colours: Tensor, rendering: Rendering, device: torch.device | None) 
             lifted = presence(lifted, gain)
         return guard(lifted, limits_of(coded)).clamp(0, 1).movedim(1, -1)
 
-    return _in_strips(colours, work, rendering, device)
+    return _in_strips(colours, work, rendering, device, tick)
 
 
 def _in_strips(
@@ -328,19 +387,22 @@ def _in_strips(
     work: Callable[..., Tensor],
     rendering: Rendering,
     device: torch.device | None,
+    tick: Tick,
 ) -> Tensor:
     halo = rendering.halo_px
     return in_strips(
-        colours, work, halo=halo, rows=max(STRIP_ROWS, HALO_SHARE * halo), device=device
-    )
+        colours, work, halo=halo, rows=max(STRIP_ROWS, HALO_SHARE * halo), device=device,
+        progress=lambda total: tick,
+    )  # fmt: skip
 
 
-def _spread(light: Tensor, rendering: Rendering) -> Tensor:
+def _spread(light: Tensor, rendering: Rendering, tick: Tick) -> Tensor:
     if rendering.field is not None and light.shape[-2:] != (1, 1):
-        out = convolve_field(light, rendering.field)
+        out = convolve_field(light, rendering.field, tick)
     else:
         out = convolve(light, rendering.kernel())
     for tail in rendering.tails:
+        tick(0)
         wide = convolve_wide(light, tail.psf, tail.factor)
         out += wide * torch.tensor(tail.shares).to(light)[None, :, None, None]
     return out
