@@ -139,13 +139,18 @@ def stitch(
     elif unedited is not None:
         unedited, vae = _fitted(unedited, plan, len(assigned), "unedited", notes), None
     mask_of = _masks(plan, len(original), stitch_mask, feather, notes)
-    work = _Work(original, plan, mode, notes)
-    tick = progress(len(assigned)) if progress else None
+    tick = progress(len(assigned)) if progress else lambda done: None
+    at = 0
+
+    def still() -> None:  # within a crop a stop is felt
+        tick(at)
+
+    work = _Work(original, plan, mode, notes, still)
     for number, (picture, index) in enumerate(assigned):
         null = None if unedited is None else unedited[number]
         work.add(picture, index, edited[number], mask_of(number, index), null, vae)
-        if tick:
-            tick(number + 1)
+        at = number + 1
+        tick(at)
     return work.done()
 
 
@@ -157,6 +162,8 @@ class _Work:
     plan: CropPlan
     mode: str
     notes: list[str]
+    still: Callable[[], None]
+    """Called as work goes on; it may raise to stop."""
     picture: Tensor = field(init=False)
     changed: Tensor = field(init=False)
     steps: list[float] = field(default_factory=list)
@@ -178,21 +185,26 @@ class _Work:
         was, now = self.original[view], self.picture[view]
         o = _planes(was)
         cropped = place.read(self.original[picture])
+        self.still()
         u = _planes(cropped)
         g = _planes(_like(edited.to(o.device), cropped, self.notes))
         if vae is not None:
             null = through(vae, cropped)
         g0 = None if null is None else _planes(_like(null.to(o.device), cropped, self.notes))
         mask = mask.to(o.device)
+        self.still()
         m = place.bring_back_mask(mask)
+        self.still()
         m = torch.where(m < LEAST, 0.0, m)
         earlier = _planes(now) - o if picture in self.visited else None
         change = self._change(place, o, g, u, g0, mask, earlier)
         if edited.shape[-1] < 4:
             change[3:] = 0  # the original's alpha stays
+        self.still()
         change *= m
         self._write(view, was, change)
         self.changed[view] = torch.maximum(self.changed[view], (m > 0).float())
+        self.still()
         self.visited.add(picture)
         self.steps.append(_step(change, m))
 
@@ -226,8 +238,10 @@ class _Work:
             delta = self._without_shift(delta, mask, place)
         elif g0 is not None:
             delta = self._without_vae(g, u, g0, mask)
+        self.still()
         change = place.bring_back(g) - o if self.mode == PLAIN else place.bring_back(delta)
         fades = self.mode in (AUTO, NULL_EDIT) and not place.exact
+        self.still()
         if fades or earlier is not None:
             new = place.bring_back_mask(newness(delta))
             if fades:  # detail that the crop could not hold would be a ghost on what is new

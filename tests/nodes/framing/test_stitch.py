@@ -535,7 +535,10 @@ def test_progress_is_shown_crop_by_crop():
 
     image = picture(3)
     stitch(image, cut(image, plan()), plan(), progress=progress)
-    assert seen == [3, 1, 2, 3]
+    assert seen[0] == 3
+    told = seen[1:]  # often within a crop, so that a stop is felt
+    assert told == sorted(told)
+    assert sorted(set(told)) == [0, 1, 2, 3]
 
 
 def test_the_window_of_a_turned_crop_lies_in_the_picture():
