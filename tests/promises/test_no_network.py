@@ -25,7 +25,7 @@ ROOT = Path(__file__).resolve().parents[2]
 STANDIN = pytest.mark.skipif(IN_COMFYUI, reason="it would look among the checkout's models")
 # Model-free workflows, which the stand-in host runs.
 RUN = ("extreme_close_up_comparison", "identity_profile_and_audit", "lens_micro_contrast")
-# What these nodes do begins with a model of ComfyUI's: tests/host runs them.
+# What these nodes do begins with a model of ComfyUI's: tests/nodes/identity runs them, without a network too.
 NEED_COMFYUI = {
     "LoupeApplyIdentity", "LoupeIdentityControlNet", "LoupeInjectedEnergy", "LoupeIdentityCalibrate",
     "LoupeCalibrationCurve", "LoupeReferenceWeight",

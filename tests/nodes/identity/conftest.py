@@ -1,8 +1,22 @@
+import socket
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 import torch
+
+
+@pytest.fixture(autouse=True)
+def nothing_reaches_the_network(monkeypatch):
+    """The nodes that begin with a model of ComfyUI's run here, and not in tests/promises/test_no_network.py."""
+
+    def refuse(*given, **_):
+        pytest.fail(f"something reached for the network: {given[-1]!r}")
+
+    for name in ("connect", "connect_ex", "sendto"):
+        monkeypatch.setattr(socket.socket, name, refuse)
+    for name in ("create_connection", "getaddrinfo"):
+        monkeypatch.setattr(socket, name, refuse)
 
 
 @pytest.fixture(scope="session")
