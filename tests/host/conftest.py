@@ -151,6 +151,24 @@ def put_models(host):
 
 
 @pytest.fixture(scope="session")
+def made_face_id(weights, identity_adapters, face_pack, tmp_path_factory):
+    """A models folder: a face encoder, and FaceID Plus V2."""
+    folder = tmp_path_factory.mktemp("models")
+    face_pack(folder / "insightface", "buffalo_l")
+    plus = identity_adapters.build("plusv2", "SDXL", unit=32, width=weights.TEXT, text=weights.TEXT)
+    file = folder / "ipadapter" / identity_adapters.file_name("plusv2", "SDXL")
+    file.parent.mkdir()
+    identity_adapters.save(plus, file)
+    return folder
+
+
+@pytest.fixture
+def face_id(runs_onnx, made_face_id, put_models):
+    """The same where the host looks for them."""
+    return put_models(made_face_id)
+
+
+@pytest.fixture(scope="session")
 def drawn(marker_face, tmp_path_factory):
     """Two photos of Ada, and a picture of 256 x 320 with the face that random models cannot draw."""
     folder, files = tmp_path_factory.mktemp("drawn"), {}

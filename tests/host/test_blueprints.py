@@ -113,6 +113,31 @@ def test_it_runs(page, queue, picture, name):
     assert all(shown)
 
 
+def test_an_identity_from_photos_reaches_the_model(host, page, queue, face_id, drawn):
+    """Drawn faces that a tiny encoder knows, a tiny adapter and a tiny SDXL."""
+    photos = [host.server.place(drawn[name], f"blueprint-{name}.png") for name in ("a", "b")]
+    nodes = [("LoadImage", {}), ("LoadImage", {}), ("TinySDXL", {}), ("TinyClipVision", {})]
+    links = [
+        [0, 0, "photos.photo0"], [1, 0, "photos.photo1"], [2, 0, "model"], [3, 0, "clip_vision"],
+    ]  # fmt: skip
+    told = json.loads((ROOT / "subgraphs/Identity from Photos.json").read_text("utf-8"))
+    page.evaluate(BUILD, [told, nodes, links, {}, "identity"])
+    page.evaluate(
+        """(photos) => app.graph._nodes.filter((node) => node.type === 'LoadImage').forEach((node, index) => {
+          node.widgets.find((widget) => widget.name === 'image').value = photos[index];
+        })""",
+        photos,
+    )
+    before = len(host.started.words())
+    assert queue() == "success"
+    page.wait_for_timeout(1000)
+    shown = page.evaluate(
+        "() => app.graph._nodes.filter((node) => node.type === 'PreviewAny').length"
+    )
+    assert shown == 2  # the identity and the model
+    assert "Traceback" not in host.started.words()[before:]
+
+
 def test_the_node_search_finds_them(page, picture):
     page.evaluate("() => app.graph.clear()")
     page.mouse.dblclick(900, 600)

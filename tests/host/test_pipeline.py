@@ -23,23 +23,6 @@ STEPS = 1
 STAND_INS = {"CheckpointLoaderSimple": "TinySDXL", "CLIPVisionLoader": "TinyClipVision"}
 
 
-@pytest.fixture(scope="session")
-def made_models(weights, identity_adapters, face_pack, tmp_path_factory):
-    """A models folder: a face encoder, and FaceID Plus V2."""
-    folder = tmp_path_factory.mktemp("models")
-    face_pack(folder / "insightface", "buffalo_l")
-    plus = identity_adapters.build("plusv2", "SDXL", unit=32, width=weights.TEXT, text=weights.TEXT)
-    file = folder / "ipadapter" / identity_adapters.file_name("plusv2", "SDXL")
-    file.parent.mkdir()
-    identity_adapters.save(plus, file)
-    return folder
-
-
-@pytest.fixture
-def models(runs_onnx, made_models, put_models):
-    return put_models(made_models)
-
-
 @pytest.fixture
 def upscaler(weights, put_models, tmp_path_factory):
     """One alone: faces are found without a file."""
@@ -96,7 +79,7 @@ def lock_of(told, number):
     return json.dumps({"schema": 1, "by": "pick", "take_sha256": take["sha256"], "label": "x"})
 
 
-def test_the_whole_pipeline_from_a_brief_to_a_plate(host, models, drawn, tmp_path):
+def test_the_whole_pipeline_from_a_brief_to_a_plate(host, face_id, drawn, tmp_path):
     prompt = shipped(host, "full_pipeline", drawn)
     prompt["face"] = node("LoadImage", image=host.server.place(drawn["picture"], "pipeline.png"))
     (lock,), (crop,) = ids(prompt, "LoupeCastLock"), ids(prompt, "LoupeCrop")
@@ -158,7 +141,7 @@ def follows(prompt, key, other) -> bool:
     return False
 
 
-def test_a_set_of_twenty_portraits_in_one_run(host, models, drawn, tmp_path):
+def test_a_set_of_twenty_portraits_in_one_run(host, face_id, drawn, tmp_path):
     prompt = shipped(host, "portrait_set_20", drawn)
     prompt["face"] = node("LoadImage", image=host.server.place(drawn["picture"], "pipeline.png"))
     for key in ids(prompt, "VAEDecode"):
