@@ -7,6 +7,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from math import atan, degrees, pi, sqrt
 
@@ -260,13 +261,15 @@ _NEIGHBOUR_SIGMA = (2.6, 3.4)  # ... at so many sigma from it
 _TILE_PX = 512  # a larger picture is judged by nine tiles
 
 
-def source_sigma(plane: Tensor) -> Estimate:
+def source_sigma(plane: Tensor, tick: Callable[[], None] = lambda: None) -> Estimate:
     """The blur of a picture, from how its edges answer to more blur.
 
     Parameters
     ----------
     plane : Tensor, (H, W), floating point
         Coded luma 0..1. A picture above 1536 px on a side is judged by nine tiles at its own scale.
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
@@ -292,9 +295,12 @@ def source_sigma(plane: Tensor) -> Estimate:
         raise ValueError("plane must be finite, it holds NaN or infinite values")
     tiles = [tile.float().contiguous() for tile in _tiles(plane.detach())]
     noise = float(torch.tensor([_noise(tile) for tile in tiles]).median())
-    squares = [
-        torch.cat([_squared_blurs(tile, scale, noise) for tile in tiles]) for scale in _SCALES_PX
-    ]
+
+    def answers(tile: Tensor, scale: float) -> Tensor:
+        tick()
+        return _squared_blurs(tile, scale, noise)
+
+    squares = [torch.cat([answers(tile, scale) for tile in tiles]) for scale in _SCALES_PX]
     count = len(squares[0])
     if count < FEWEST_EDGES:
         return Estimate(

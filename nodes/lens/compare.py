@@ -164,15 +164,14 @@ def make_comparison(
     original = _cut(picture[0], box)
     tiles, renderings, changes = [], [], []
     for number, (_, settings) in enumerate(wanted, 1):
-        source, declined = source_of(picture, settings, [settings.level], own)
 
         def still(rows: int = 0, done: int = number - 1) -> None:  # within an entry a stop is felt
             tick(done)
 
+        source, declined = source_of(picture, settings, [settings.level], own, still)
         plan = plan_rendering(
             settings, width=width, height=height, source_px=source, declined=declined, tick=still
         )
-
         rendered = _rendered(picture, plan, box, device, still)
         tiles.append(tile_of(rendered, (0, 0, box[2], box[3]), tile_px))
         renderings.append(plan)

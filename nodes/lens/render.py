@@ -142,12 +142,16 @@ def render(
         one = image[index : index + 1]
         own = faces.frames[index % len(faces.frames)] if faces is not None else ()
         levels = [settings.level, *(_moved(settings.level, value) for value in wanted.values())]
-        source, declined = source_of(one, settings, levels, own)
+
+        def still(before: int = index * height) -> None:
+            tick(before)
+
+        source, declined = source_of(one, settings, levels, own, still)
         plans = [
             plan_rendering(
                 replace(settings, level=level),
                 width=width, height=height, source_px=source, declined=declined,
-                tick=lambda before=index * height: tick(before),
+                tick=still,
             )
             for level in levels
         ]  # fmt: skip
@@ -263,9 +267,15 @@ def _moved(level: float, offset: float) -> float:
 
 
 def source_of(
-    picture: Tensor, settings: Settings, levels: Sequence[float], faces: Sequence[Face]
+    picture: Tensor,
+    settings: Settings,
+    levels: Sequence[float],
+    faces: Sequence[Face],
+    tick: Callable[[], None] = lambda: None,
 ) -> tuple[float | None, str]:
     """The blur that a picture (1, H, W, C) comes with, where a level above 0 needs it.
+
+    ``tick`` is called as work goes on; it may raise to stop.
 
     Returns
     -------
@@ -276,7 +286,7 @@ def source_of(
     """
     if max(levels) <= 0 or settings.source_px:
         return None, ""
-    found = source_sigma(luma(_measured_part(picture, faces)))
+    found = source_sigma(luma(_measured_part(picture, faces)), tick)
     return (
         found.sigma_px,
         f"{found.reason}. Set source_px if you know better." if found.haloed else "",

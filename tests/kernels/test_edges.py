@@ -191,6 +191,20 @@ def test_a_picture_without_edges_says_so(shape):
     assert "only 0 clear edge pixels" in seen.reason
 
 
+def test_a_stop_is_felt_while_a_large_picture_is_judged():
+    """Nine tiles at three scales: the fifth call stops it, long before the end."""
+    calls = []
+
+    def tick():
+        calls.append(None)
+        if len(calls) == 5:
+            raise InterruptedError
+
+    with pytest.raises(InterruptedError):
+        source_sigma(torch.rand(1600, 1600), tick)
+    assert len(calls) == 5
+
+
 def test_a_plane_that_is_none_is_refused():
     with pytest.raises(ValueError, match="plane must be"):
         source_sigma(torch.zeros(1, 8, 8))
