@@ -3,6 +3,7 @@
 import ast
 import http.client
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -187,7 +188,8 @@ ALONE = {
     "LoupeLoadIdentityAdapter": {"file": "ipadapter/ip-adapter-faceid_sd15.bin"},
     "LoupeLoadEvaClip": {"file": "clip/eva.pt"},
 }  # fmt: skip
-# What those say that need more than they are given here; they have come as far as that.
+# What those may say that need more than they are given here; they have come as far as that. EVA-CLIP is read
+# where timm and a torchvision that goes with torch are.
 SAY = {
     "LoupeRealismCalibrate": "faces",
     "LoupeLoadEvaClip": "only ComfyUI has|timm",
@@ -256,11 +258,13 @@ def given(ours, hopper, identity_adapters, eva_clips, tmp_path):
 @pytest.mark.parametrize("name", ALONE)
 def test_a_node_asks_for_nothing(asked, ours, given, name):
     inputs = given(name)
-    if name in SAY:
-        with pytest.raises((ValueError, RuntimeError), match=SAY[name]):
-            ours[name].execute(**inputs)
-    else:
-        assert ours[name].execute(**inputs).args
+    said = ""
+    try:
+        done = bool(ours[name].execute(**inputs).args)
+    except (ValueError, RuntimeError) as refused:
+        done, said = name in SAY, str(refused)
+    assert done
+    assert not said or re.search(SAY[name], said)
     assert asked == []
 
 
