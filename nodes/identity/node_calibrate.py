@@ -8,6 +8,7 @@ from .injection.curve import CURVES
 from .injection.weight import MODES
 
 LARGEST_SEED = 2**53 - MOST_SEEDS  # the browser counts exactly up to 2**53
+SCHEDULER = "normal"  # the default on every ComfyUI, whichever its list begins with
 
 
 class IdentityCalibrate(io.ComfyNode):
@@ -52,7 +53,8 @@ class IdentityCalibrate(io.ComfyNode):
                     "sampler_name", options=list(samplers), default=samplers[0], tooltip="Of KSampler."
                 ),
                 io.Combo.Input(
-                    "scheduler", options=list(schedulers), default=schedulers[0], tooltip="Of KSampler."
+                    "scheduler", options=list(schedulers),
+                    default=SCHEDULER if SCHEDULER in schedulers else schedulers[0], tooltip="Of KSampler.",
                 ),
                 io.Float.Input(
                     "denoise", default=1.0, min=0.0, max=1.0, step=0.01, tooltip="Of KSampler. 1: the whole picture is new."

@@ -175,7 +175,7 @@ def make_comparison(
         rendered = _rendered(picture, plan, box, device, still)
         tiles.append(tile_of(rendered, (0, 0, box[2], box[3]), tile_px))
         renderings.append(plan)
-        changes.append(change_of(rendered, original))
+        changes.append(change_of(rendered, original, still))
         tick(number)
     names = [name for name, _ in wanted]
     lines = [

@@ -203,10 +203,15 @@ def measure(
     )
 
 
-def change_of(picture: Tensor, reference: Tensor) -> tuple[float | None, float | None]:
-    """Micro-contrast and sharpness of a picture (H, W, 3) over its reference's; None where there is none."""
+def change_of(
+    picture: Tensor, reference: Tensor, tick: Callable[[], None] = lambda: None
+) -> tuple[float | None, float | None]:
+    """Micro-contrast and sharpness of a picture (H, W, 3) over its reference's; None where there is none.
+
+    ``tick`` is called as work goes on; it may raise to stop.
+    """
     try:
-        found = meter.compare(_planes(picture[None]), _planes(reference[None]))
+        found = meter.compare(_planes(picture[None]), _planes(reference[None]), tick=tick)
     except ValueError:  # of one size, so this is: no faint texture to compare
         return None, None
     return found.micro_contrast, found.sharpness
