@@ -31,6 +31,7 @@ BAND_CY_PX = (0.05, 0.25)
 _FINE_PX, _COARSE_PX, _AROUND_PX = 0.9, 3.2, 10.0  # at scale 1
 _DARK = 0.01  # of white: below, contrast is noise over nearly nothing
 _FAINT = 0.15  # contrast beside which texture is an edge's flank
+_STRIP = 256  # rows that are blurred at once
 _LEAST = 1e-3  # contrast that cannot be told from 8-bit rounding
 FEWEST_PIXELS = 64
 
@@ -255,20 +256,22 @@ def _contrast(
     if not (isfinite(scale) and scale > 0):
         raise ValueError(f"scale must be above 0, got {scale:g}")
     tick()
-    around = _blur(light, _AROUND_PX * scale) + _DARK
+    around = _blur(light, _AROUND_PX * scale, tick) + _DARK
     tick()
-    coarse = _blur(light, _COARSE_PX * scale)
+    coarse = _blur(light, _COARSE_PX * scale, tick)
     tick()
     faint = ((coarse + _DARK - around).abs() < _FAINT * around).float()
-    return (_blur(light, _FINE_PX * scale) - coarse) / around, faint
+    return (_blur(light, _FINE_PX * scale, tick) - coarse) / around, faint
 
 
 def _local(light: Tensor, scale: float, tick: Callable[[], None]) -> tuple[Tensor, Tensor]:
     contrast, faint = _contrast(light, scale, tick)
     tick()
-    share = _blur(faint, _AROUND_PX * scale)
+    share = _blur(faint, _AROUND_PX * scale, tick)
     local = (
-        (_blur(faint * contrast**2, _AROUND_PX * scale) / share.clamp(min=1e-3)).clamp(min=0).sqrt()
+        (_blur(faint * contrast**2, _AROUND_PX * scale, tick) / share.clamp(min=1e-3))
+        .clamp(min=0)
+        .sqrt()
     )
     return local, share > 0.1
 
@@ -324,24 +327,30 @@ def _coded_luma(picture: Tensor) -> Tensor:
     return _luma(_picture(picture))
 
 
-def _blur(plane: Tensor, sigma: float) -> Tensor:
+def _blur(plane: Tensor, sigma: float, tick: Callable[[], None] = lambda: None) -> Tensor:
     """A Gaussian; wide ones on a smaller picture, whose boxes' own blur is taken off."""
     shrink = 2 ** max(0, int(sigma / 5).bit_length() - 1)  # 1 below 10 px, 2 below 20
     if shrink == 1 or min(plane.shape[-2:]) < 2 * shrink:
-        return _blur_direct(plane, sigma)
+        return _blur_direct(plane, sigma, tick)
     height, width = plane.shape[-2:]
     rows, columns = -height % shrink, -width % shrink
     small = F.avg_pool2d(F.pad(plane, (0, columns, 0, rows), mode="replicate"), shrink)
     # a box of n px and the linear way back up have the variances n^2 / 12 and n^2 / 6
-    small = _blur_direct(small, ((sigma / shrink) ** 2 - 0.25) ** 0.5)
+    small = _blur_direct(small, ((sigma / shrink) ** 2 - 0.25) ** 0.5, tick)
     grown = F.interpolate(small, scale_factor=shrink, mode="bilinear", align_corners=False)
     return grown[..., :height, :width]
 
 
-def _blur_direct(plane: Tensor, sigma: float) -> Tensor:
+def _blur_direct(plane: Tensor, sigma: float, tick: Callable[[], None] = lambda: None) -> Tensor:
     reach = ceil(4 * sigma)
     place = torch.arange(-reach, reach + 1, dtype=torch.float64)
     taps = torch.exp(-(place**2) / (2 * sigma**2))
     taps = (taps / taps.sum()).to(plane)
-    lines = F.conv2d(F.pad(plane, (0, 0, reach, reach), mode="replicate"), taps.view(1, 1, -1, 1))
-    return F.conv2d(F.pad(lines, (reach, reach, 0, 0), mode="replicate"), taps.view(1, 1, 1, -1))
+    tall = F.pad(plane, (0, 0, reach, reach), mode="replicate")
+    strips = []
+    for top in range(0, plane.shape[-2], _STRIP):  # in between a stop is felt
+        tick()
+        lines = F.conv2d(tall[..., top : top + _STRIP + 2 * reach, :], taps.view(1, 1, -1, 1))
+        wide = F.pad(lines, (reach, reach, 0, 0), mode="replicate")
+        strips.append(F.conv2d(wide, taps.view(1, 1, 1, -1)))
+    return torch.cat(strips, -2)

@@ -121,7 +121,7 @@ def test_a_declined_level_keeps_the_picture_and_the_user_may_insist(texture, mon
     class Estimate:
         sigma_px, haloed, reason = 0.45, True, "the source has halos"
 
-    monkeypatch.setattr(rendering, "source_sigma", lambda plane: Estimate)
+    monkeypatch.setattr(rendering, "source_sigma", lambda plane, tick: Estimate)
     declined = render(texture, Settings(SOFT, 1.5))
     assert torch.equal(declined.picture, texture)
     assert declined.report.startswith(
@@ -138,7 +138,7 @@ def test_the_source_is_measured_where_the_face_is(monkeypatch):
     class Estimate:
         sigma_px, haloed, reason = 1.0, False, ""
 
-    def measured(plane):
+    def measured(plane, tick):
         found.append(plane)
         return Estimate
 
