@@ -78,9 +78,17 @@ def progress(total: int) -> Callable[[int], None]:
     """
     if not IN_COMFYUI:
         return lambda done: None
+    from comfy.model_management import throw_exception_if_processing_interrupted
     from comfy.utils import ProgressBar
 
-    return ProgressBar(total).update_absolute
+    bar = ProgressBar(total)
+
+    def tick(done: int) -> None:
+        # the bar itself looks only where what is done has grown by half a percent
+        throw_exception_if_processing_interrupted()
+        bar.update_absolute(done)
+
+    return tick
 
 
 def model_folders(kind: str) -> list[Path]:
