@@ -105,3 +105,19 @@ def test_samplers_are_ksamplers_where_comfyui_runs_and_one_elsewhere(monkeypatch
     assert schedulers == tuple(KSampler.SCHEDULERS)
     assert "euler" in samplers
     assert "normal" in schedulers
+
+
+@pytest.mark.skipif(not host.IN_COMFYUI, reason="the stand-in has nobody who stops a run")
+def test_a_stop_is_felt_at_a_tick_that_brings_nothing_new():
+    """ComfyUI's own bar looks only where half a percent was done since."""
+    pytest.importorskip("comfy.cli_args").args.cpu = True
+    import comfy.model_management as management
+
+    tick = progress(100)
+    tick(1)
+    management.interrupt_current_processing(True)
+    try:
+        with pytest.raises(management.InterruptProcessingException):
+            tick(1)
+    finally:
+        management.interrupt_current_processing(False)
