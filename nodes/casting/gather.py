@@ -18,7 +18,7 @@ from torch.nn import functional as F
 from ...kernels.picture import CHANNELS, check_picture, flatten_alpha
 from ..comparison.captions import NOTHING, Caption
 from ..framing.faces import Face
-from ..framing.find import Folders, find_faces
+from ..framing.find import Folders, Progress, find_faces, within
 from ..labels import one_line
 from .ranking import ranked
 from .take import Take, take_sha256
@@ -37,7 +37,6 @@ _FIELDS, _DETAIL_PX, _LOOKED_AT = 32, 9, 1024
 
 NO_FACE = "no face found"
 Judge = Callable[[Tensor, "Face | None"], "Evidence"]
-Progress = Callable[[int], Callable[[int], None]]
 
 
 @dataclass(frozen=True)
@@ -94,23 +93,32 @@ def gather_takes(
     ValueError
         See :func:`collect_takes`.
     """
-    takes, notes = collect_takes(sockets, seeds=seeds, prompt=prompt)
-    tick = progress(len(takes)) if progress else lambda done: None
+    count = sum(
+        len(value) for socket in sockets for value in socket.values if isinstance(value, Tensor)
+    )
+    tick = progress(count) if progress else lambda done: None
+    takes, notes = collect_takes(sockets, seeds=seeds, prompt=prompt, still=lambda: tick(0))
     backends: list[str] = []
     seen = []
     for done, take in enumerate(takes, 1):
-        seen.append(_seen(take, folders, judge, backends, notes))
+        still = within(lambda done=done: tick(done - 1))
+        seen.append(_seen(take, folders, judge, backends, notes, still))
         tick(done)
     backend = ", ".join(dict.fromkeys(backends)) or "no face was found"
     return Gathered(ranked(seen), backend, tuple(dict.fromkeys(notes)))
 
 
 def collect_takes(
-    sockets: Sequence[Socket], *, seeds: Sequence[int] = (), prompt: str = ""
+    sockets: Sequence[Socket],
+    *,
+    seeds: Sequence[int] = (),
+    prompt: str = "",
+    still: Callable[[], None] = lambda: None,
 ) -> tuple[list[Take], list[str]]:
     """Every picture as a take before anybody looks for a face, and what is said of how they came.
 
-    Those that are blank, broken or the same as an earlier one are rejected.
+    Those that are blank, broken or the same as an earlier one are rejected. ``still`` is called before
+    each look at one; it may raise to stop.
 
     Raises
     ------
@@ -120,14 +128,14 @@ def collect_takes(
     notes: list[str] = []
     takes: list[Take] = []
     for label, socket in zip(labels_of(sockets), sockets, strict=True):
-        takes += _of_socket(socket, label, seeds, prompt, len(takes) + 1, notes)
+        takes += _of_socket(socket, label, seeds, prompt, len(takes) + 1, notes, still)
         if len(takes) > MOST_TAKES:
             raise ValueError(
                 f"a cast holds at most {MOST_TAKES} takes, there are more: link fewer models, or shorter lists"
             )
     if not takes:
         raise ValueError("takes holds no picture: link each model's pictures to a socket of takes")
-    return _without_twins(takes), notes
+    return _without_twins(takes, still), notes
 
 
 def labels_of(sockets: Sequence[Socket]) -> list[str]:
@@ -154,6 +162,7 @@ def _of_socket(
     prompt: str,
     first: int,
     notes: list[str],
+    still: Callable[[], None],
 ) -> list[Take]:
     """The pictures of a socket, not yet looked at."""
     sha = prompt_sha_of(prompt) or socket.caption.prompt_sha[:SHA_DIGITS]
@@ -168,6 +177,7 @@ def _of_socket(
         if len(value) > 1 and seed is not None:
             notes.append(f"{label}: one call gave {len(value)} pictures at seed {seed}")
         for one in value.split(1):
+            still()
             picture, reason = _usable(one)
             number = first + len(takes)
             takes.append(
@@ -234,12 +244,13 @@ def _usable(one: Tensor) -> tuple[Tensor, str | None]:
 # --- twins ---------------------------------------------------------------------------------------
 
 
-def _without_twins(takes: list[Take]) -> list[Take]:
+def _without_twins(takes: list[Take], still: Callable[[], None]) -> list[Take]:
     """Takes with those rejected that show the very picture of an earlier one."""
     fields: dict[int, Tensor] = {}
     kept: list[Take] = []
     found = []
     for take in takes:
+        still()
         reason = take.rejected
         if reason is None:
             fields[take.number] = _fields(take.picture)
@@ -296,12 +307,13 @@ def _seen(
     judge: Judge | None,
     backends: list[str],
     notes: list[str],
+    still: Progress,
 ) -> Take:
     """A take with its face and its evidence."""
     if take.rejected is not None:
         return take
     try:
-        found = find_faces(take.picture, folders=folders).faces
+        found = find_faces(take.picture, folders=folders, progress=still).faces
     except ValueError:
         return replace(take, rejected=NO_FACE)
     backends.append(found.backend)

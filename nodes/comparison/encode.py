@@ -10,6 +10,7 @@ import json
 import struct
 import zlib
 from collections.abc import Callable, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from io import BytesIO
 from typing import Any, BinaryIO
@@ -38,6 +39,7 @@ KEYWORD = "loupe.compare"  # of the PNG text that holds the manifest
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 4  # of zlib, as the host saves
 _STRIP = 2**20  # bytes of pixels filtered and compressed at once
+_LOOK_SECONDS = 0.1  # between two looks at whether Pillow is done
 _EXIF_MOST = 65533  # bytes: a JPEG segment counts its length, itself included, in 16 bits
 _MAKE, _MODEL, _EXIF_IFD, _USER_COMMENT = 0x010F, 0x0110, 0x8769, 0x9286
 _JPEG_LEFT_OUT = "a JPEG holds 64 kB of metadata, too little for {}; PNG and WebP hold it all"
@@ -111,7 +113,7 @@ def write_picture(
         # exact: colours under full transparency are kept. quality is effort here: Pillow's 80 takes
         # twice the time for 0.2 % less room (4.9 megapixels of a photo)
         options = {"lossless": True, "exact": True, "quality": 50, "exif": _exif(metadata)}
-        _save(file, codes, "WEBP", **options)
+        _save(file, codes, "WEBP", tick, **options)
         return []
     return _write_jpeg(file, picture, quality, metadata, tick)
 
@@ -257,16 +259,25 @@ def _write_jpeg(
     if left_out:
         notes.append(_JPEG_LEFT_OUT.format(left_out))
     codes = _all_codes(picture, tick, flat=True)
-    _save(file, codes, "JPEG", quality=quality, subsampling=0, exif=exif)
+    _save(file, codes, "JPEG", tick, quality=quality, subsampling=0, exif=exif)
     return notes
 
 
-def _save(file: BinaryIO, codes: np.ndarray, name: str, **options: Any) -> None:
-    """Encode in memory, then write: Pillow reports a full disk as an error of its encoder."""
+def _save(file: BinaryIO, codes: np.ndarray, name: str, tick: Tick, **options: Any) -> None:
+    """Encode in memory, then write: Pillow reports a full disk as an error of its encoder.
+
+    Pillow encodes a picture in one call, of 24 megapixels in 9 s. A thread does it, so that a stop is
+    felt meanwhile; what it is at then is thrown away.
+    """
     from PIL import Image
 
     encoded = BytesIO()
-    Image.fromarray(codes).save(encoded, name, **options)
+    pool = ThreadPoolExecutor(1)
+    encoding = pool.submit(Image.fromarray(codes).save, encoded, name, **options)
+    pool.shutdown(wait=False)
+    while not wait([encoding], _LOOK_SECONDS).done:
+        tick(len(codes))
+    encoding.result()
     file.write(encoded.getbuffer())
 
 

@@ -250,7 +250,7 @@ class Compare(io.ComfyNode):
             prompt, own = cls.hidden.prompt, cls.hidden.unique_id
             return caption_of(prompt, own, f"panels.{socket}", graph_in_file)
 
-        entries = gather(panels, faces, labels, caption)
+        entries = gather(panels, faces, labels, caption, progress)
         made = compare(entries, settings, progress)
         report, shown = made.report, {}
         placed = [entries[index] for index in made.design.order]

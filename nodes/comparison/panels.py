@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ...kernels.picture import check_picture
 from ..framing.faces import Box, Face, Faces, Point
-from ..framing.find import find_faces
+from ..framing.find import Progress, find_faces
 from ..framing.linked import boxes, landmark_faces, typed_points
 from ..labels import one_line
 from .captions import NOTHING, Caption
@@ -141,6 +141,7 @@ def gather(
     faces: Faces | None,
     labels: str,
     caption: Callable[[str], Caption] = lambda socket: NOTHING,
+    progress: Progress | None = None,
 ) -> list[Panel]:
     """All entries in the order of their sockets; a batch gives one for each picture.
 
@@ -155,6 +156,8 @@ def gather(
         name, or a letter. What stands after a ``|`` is its second line.
     caption : callable
         From a socket to what the graph says that made its picture.
+    progress : callable, optional
+        As of ``framing.find.find_faces``, where faces are looked for.
 
     Raises
     ------
@@ -178,7 +181,7 @@ def gather(
             entries.append(value)
             continue
         mine = None if faces is None else _frames(faces, seen, len(value), bare)
-        locks = _faces_of(value, mine, name)
+        locks = _faces_of(value, mine, name, progress)
         made = caption(name)
         entries += [
             Panel(
@@ -218,10 +221,12 @@ def _frames(faces: Faces, start: int, count: int, total: int) -> Faces:
     return Faces(faces.image_size, faces.frames[start : start + count], faces.backend)
 
 
-def _faces_of(image: Tensor, faces: Faces | None, name: str) -> list[Face]:
+def _faces_of(
+    image: Tensor, faces: Faces | None, name: str, progress: Progress | None = None
+) -> list[Face]:
     """The largest face of every picture, found where none are given."""
     if faces is None:
-        faces = find_faces(image).faces
+        faces = find_faces(image, progress=progress).faces
     if not isinstance(faces, Faces):
         raise ValueError(
             f"faces must come from Find Faces (LOUPE_FACES), got {type(faces).__name__}"

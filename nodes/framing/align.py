@@ -20,7 +20,7 @@ from torch import Tensor
 from ...kernels.color import linear_to_srgb, srgb_to_linear
 from ...kernels.picture import check_picture, check_result, flatten_alpha
 from .faces import Face, Faces, Point
-from .find import Progress, find_faces
+from .find import Progress, find_faces, within
 from .regions import FACE_OVAL, SHOTS, Region
 
 FEWEST, MOST = 2, 16  # pictures of one alignment
@@ -671,16 +671,16 @@ def _linked_frames(
 def _found_frames(
     values: Mapping[str, Tensor], count: int, progress: Progress | None
 ) -> list[tuple[Face, ...]]:
-    tick = progress(count) if progress else None
+    tick = progress(count) if progress else lambda done: None
+    still = within(lambda: tick(len(frames)))
     frames: list[tuple[Face, ...]] = []
     for value in values.values():
         for index in range(len(value)):  # one at a time: each that has no face can be named
             try:
-                frames += find_faces(value[index : index + 1]).faces.frames
+                frames += find_faces(value[index : index + 1], progress=still).faces.frames
             except ValueError:  # it is a picture, so this is: no face
                 frames.append(())
-            if tick:
-                tick(len(frames))
+            tick(len(frames))
     return frames
 
 

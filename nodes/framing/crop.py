@@ -5,7 +5,7 @@ Both ways use one geometry: pixel ``i`` covers ``[i, i + 1)``, so nothing moves 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, hypot
 
@@ -21,7 +21,7 @@ Affine = tuple[tuple[float, float, float], tuple[float, float, float]]
 TAPS = 3  # source px beyond a turned crop that its bicubic kernel reaches
 
 
-def cut(image: Tensor, plan: CropPlan) -> Tensor:
+def cut(image: Tensor, plan: CropPlan, tick: Callable[[], None] = lambda: None) -> Tensor:
     """Every crop of a plan, at the plan's output size.
 
     Parameters
@@ -30,6 +30,8 @@ def cut(image: Tensor, plan: CropPlan) -> Tensor:
         Of the plan's source size.
     plan : CropPlan
         For one picture, or for as many as the batch holds.
+    tick : callable
+        Called before each crop; it may raise to stop.
 
     Returns
     -------
@@ -48,6 +50,7 @@ def cut(image: Tensor, plan: CropPlan) -> Tensor:
     check_result(len(assigned), width, height, "the crop")
     out = image.new_empty((len(assigned), height, width, image.shape[-1]))
     for number, (picture, index) in enumerate(assigned):
+        tick()
         out[number] = Place.of(plan, index).read(image[picture])
     return out
 

@@ -11,19 +11,26 @@ from torch import Tensor
 
 from ..typography import font
 from .faces import Box, Face, Point
+from .find import Progress
 from .plan import CropPlan
 
 _MARK = (255, 196, 0)
 _DIM = 0.45  # what lies outside a crop keeps this share of its brightness
+_STRIP = 256  # rows that are looked at at once
 
 
-def draw_faces(pictures: Tensor, frames: Sequence[Sequence[Face]]) -> Tensor:
+def draw_faces(
+    pictures: Tensor, frames: Sequence[Sequence[Face]], progress: Progress | None = None
+) -> Tensor:
     """Every face's oval box and pupils over its picture.
 
     Parameters
     ----------
     pictures : Tensor, (B, H, W, 3), sRGB 0..1
     frames : the faces of each picture
+    progress : callable, optional
+        Called once with the rows in all, there and back; what it returns is called with the rows done, and
+        may raise to stop.
 
     Returns
     -------
@@ -36,10 +43,10 @@ def draw_faces(pictures: Tensor, frames: Sequence[Sequence[Face]]) -> Tensor:
             _pupils(pen, face, line)
             _caption(pen, face.box, f"{number}: {face.iod:.0f} px", line)
 
-    return _over(pictures, draw)
+    return _over(pictures, draw, progress)
 
 
-def draw_plan(pictures: Tensor, plan: CropPlan) -> Tensor:
+def draw_plan(pictures: Tensor, plan: CropPlan, progress: Progress | None = None) -> Tensor:
     """The crops bright over the dimmed picture, with what they frame.
 
     Same shapes as :func:`draw_faces`. Of a crop that sticks out the part in the picture is drawn.
@@ -51,13 +58,12 @@ def draw_plan(pictures: Tensor, plan: CropPlan) -> Tensor:
         crop: [plan.to_source(crop, corner) for corner in _corners(*plan.output_size)]
         for crop in range(len(plan.crops))
     }
-    dimmed = pictures * _DIM
-    for picture, crops in crops_of.items():
-        for crop in crops:
-            inside = _inside(outlines[crop], pictures.shape[2], pictures.shape[1])
-            dimmed[picture] = torch.where(
-                inside.to(pictures.device)[..., None], pictures[picture], dimmed[picture]
-            )
+
+    def dimmed(strip: Tensor, index: int, top: int) -> Tensor:
+        inside = torch.zeros(strip.shape[:2], dtype=torch.bool)
+        for crop in crops_of.get(index, []):
+            inside |= _inside(outlines[crop], strip.shape[1], top, strip.shape[0])
+        return torch.where(inside.to(strip.device)[..., None], strip, strip * _DIM)
 
     def draw(pen: ImageDraw.ImageDraw, index: int, line: int) -> None:
         for crop in crops_of.get(index, []):
@@ -71,32 +77,49 @@ def draw_plan(pictures: Tensor, plan: CropPlan) -> Tensor:
             text = f"{plan.preset} -> {plan.output_size[0]}x{plan.output_size[1]}"
             _caption(pen, plan.crops[crop], text, line)
 
-    return _over(dimmed, draw)
+    return _over(pictures, draw, progress, dimmed)
 
 
 def _corners(width: float, height: float) -> list[Point]:
     return [(0.0, 0.0), (width, 0.0), (width, height), (0.0, height)]
 
 
-def _inside(outline: Sequence[Point], width: int, height: int) -> Tensor:
-    """(height, width), bool: the pixels whose centre lies in a convex outline, clockwise as seen."""
+def _inside(outline: Sequence[Point], width: int, top: int, rows: int) -> Tensor:
+    """(rows, width), bool: the pixels whose centre lies in a convex outline, clockwise as seen."""
     x = torch.arange(width, dtype=torch.float64) + 0.5
-    y = torch.arange(height, dtype=torch.float64)[:, None] + 0.5
-    inside = torch.ones(height, width, dtype=torch.bool)
+    y = torch.arange(top, top + rows, dtype=torch.float64)[:, None] + 0.5
+    inside = torch.ones(rows, width, dtype=torch.bool)
     for (ax, ay), (bx, by) in zip(outline, [*outline[1:], outline[0]], strict=True):
         inside &= (bx - ax) * (y - ay) - (by - ay) * (x - ax) >= 0
     return inside
 
 
-def _over(pictures: Tensor, draw: Callable[[ImageDraw.ImageDraw, int, int], None]) -> Tensor:
+def _over(
+    pictures: Tensor,
+    draw: Callable[[ImageDraw.ImageDraw, int, int], None],
+    progress: Progress | None,
+    shown: Callable[[Tensor, int, int], Tensor] = lambda strip, index, top: strip,
+) -> Tensor:
+    """What is drawn over every picture, or over what is shown of it (strip, picture, its first row).
+
+    In strips there and back: no copy of a picture in floats is made, and a stop is felt.
+    """
+    batch, height, width, _ = pictures.shape
+    tick = progress(2 * batch * height) if progress else lambda done: None
     drawn = torch.empty(pictures.shape, dtype=torch.float32)
     for index, picture in enumerate(pictures):
-        # in place: of 8K every copy in floats takes half a second, in which no stop is felt
-        codes = picture.float().mul(255).round_().clamp_(0, 255)
-        pixels = codes.to(torch.uint8).cpu().numpy()
-        canvas = Image.fromarray(pixels)
+        before = 2 * index * height
+        canvas = Image.new("RGB", (width, height))
+        for top in range(0, height, _STRIP):
+            strip = shown(picture[top : top + _STRIP], index, top).float()
+            codes = strip.mul(255).round_().clamp_(0, 255).to(torch.uint8)
+            canvas.paste(Image.fromarray(codes.cpu().numpy()), (0, top))
+            tick(before + top)
         draw(ImageDraw.Draw(canvas), index, max(1, round(min(canvas.size) / 300)))
-        torch.div(torch.from_numpy(np.array(canvas)), 255, out=drawn[index])
+        for top in range(0, height, _STRIP):
+            strip = canvas.crop((0, top, width, min(height, top + _STRIP)))
+            drawn[index, top : top + _STRIP] = torch.from_numpy(np.array(strip)).float() / 255
+            tick(before + height + top)
     return drawn
 
 

@@ -34,6 +34,13 @@ EMBEDDED_WORDS, SCORE_WORDS = (30.0, 15.0), (0.85, 0.7)
 FOLDER_KINDS = ("insightface", "detection")  # where models of these lie, by ComfyUI's names
 
 Progress = Callable[[int], Callable[[int], None]]
+
+
+def within(still: Callable[[], None]) -> Progress:
+    """Progress of work that is part of other work: its bar stands still, and a stop is felt."""
+    return lambda total: lambda done: still()
+
+
 Folders = Mapping[str, Sequence[Path]]
 
 
@@ -200,14 +207,19 @@ def _look(
     tick = progress(len(image)) if progress else None
     colours, _ = split_alpha(image)
     for index, one in enumerate(colours):
+
+        def still(done: int = index) -> None:  # within a picture a stop is felt
+            if tick:
+                tick(done)
+
         pixels = one.float().cpu()
         if network is None:
-            detection = embedded.find_faces(luma(pixels).numpy())
+            detection = embedded.find_faces(luma(pixels).numpy(), still)
         else:
             low, high = torch.aminmax(pixels)
             if low < 0 or high > 1:
                 pixels = pixels.clamp(0, 1)
-            detection = networks.find_faces(pixels.numpy(), network)
+            detection = networks.find_faces(pixels.numpy(), network, still)
         frames.append(list(detection.faces))
         remarks += [f"picture {index + 1}: {remark}" for remark in detection.remarks]
         if tick:

@@ -6,6 +6,8 @@ stitch wants to be back at the untouched picture before the sampler's own border
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,8 @@ from torch import Tensor
 from .crop import Place, apply
 from .faces import OVAL, OVAL_V, Face
 from .plan import CropPlan
+
+Tick = Callable[[], None]
 
 GROW = 0.25  # IOD around the face's oval: ears' roots, hairline and jaw belong to a face
 FEATHER = 0.25  # IOD: a smooth drift of 3/255 then changes by 0.08/255 per px at 48 px, unseen
@@ -25,7 +29,12 @@ SUBJECT_UNITS = OVAL[1]  # a face is as many IOD high: what is no face gets marg
 
 
 def sampling_masks(
-    plan: CropPlan, batch: int, *, mask: Tensor | None = None, grow: float = GROW
+    plan: CropPlan,
+    batch: int,
+    *,
+    mask: Tensor | None = None,
+    grow: float = GROW,
+    tick: Tick = lambda: None,
 ) -> Tensor:
     """Where the model shall repaint each crop.
 
@@ -38,6 +47,8 @@ def sampling_masks(
         The user's own, of the source's size; cut as the picture is.
     grow : float in [0, 2], inter-ocular distances
         How far the mask that is drawn without ``mask`` reaches beyond the face's oval.
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
@@ -55,19 +66,25 @@ def sampling_masks(
     check_reach("grow", grow)
     assigned = plan.assigned(batch)
     if mask is None:
-        shapes = {index: drawn(plan, index, grow) for index in {index for _, index in assigned}}
+        shapes = {
+            index: drawn(plan, index, grow, tick) for index in {index for _, index in assigned}
+        }
         return torch.stack([shapes[index] for _, index in assigned])
     own = check_mask(mask, plan.source_size, batch)
-    return torch.stack(
-        [
-            _cut_mask(own[picture % len(own)], plan, index, number)
-            for number, (picture, index) in enumerate(assigned, 1)
-        ]
-    )
+    masks = []
+    for number, (picture, index) in enumerate(assigned, 1):
+        tick()
+        masks.append(_cut_mask(own[picture % len(own)], plan, index, number))
+    return torch.stack(masks)
 
 
 def stitch_masks(
-    sampling: Tensor, plan: CropPlan, batch: int, *, feather: float = FEATHER
+    sampling: Tensor,
+    plan: CropPlan,
+    batch: int,
+    *,
+    feather: float = FEATHER,
+    tick: Tick = lambda: None,
 ) -> Tensor:
     """How much of each edited crop comes back: 0 on the sampling mask's border and outside, 1 within.
 
@@ -79,6 +96,8 @@ def stitch_masks(
         The same.
     feather : float in [0, 2], inter-ocular distances
         How far inside the border the mask reaches 1; at most a third of the mask's width.
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
@@ -91,18 +110,21 @@ def stitch_masks(
     out = []
     for one, (_, index) in zip(sampling, plan.assigned(batch), strict=True):
         if index not in done or not torch.equal(done[index][0], one):
-            done[index] = (one, feathered(one, plan, index, feather))
+            done[index] = (one, feathered(one, plan, index, feather, tick))
         out.append(done[index][1])
     return torch.stack(out)
 
 
-def feathered(sampling: Tensor, plan: CropPlan, index: int, feather: float) -> Tensor:
+def feathered(
+    sampling: Tensor, plan: CropPlan, index: int, feather: float, tick: Tick = lambda: None
+) -> Tensor:
     """The stitch mask of one crop's sampling mask, (height, width)."""
     from scipy.ndimage import distance_transform_edt
 
     def distance(mask: np.ndarray) -> np.ndarray:
         return np.asarray(distance_transform_edt(mask))
 
+    tick()
     place = Place.of(plan, index)
     inside = place.inside(border=1).numpy()
     core = np.zeros(inside.shape, bool)
@@ -112,8 +134,10 @@ def feathered(sampling: Tensor, plan: CropPlan, index: int, feather: float) -> T
         core = core[tuple(np.asarray(nearest))]
     if core.all():
         return torch.ones_like(sampling, dtype=torch.float32)
+    tick()
     # a pixel's centre is half a pixel inside its edge
     depth = (distance(core)[1:-1, 1:-1] - 0.5).clip(0)
+    tick()
     reach = min(feather * unit_px(plan, index), WIDTH_SHARE * 2 * float(depth.max()))
     share = (depth / reach).clip(0, 1) if reach > 0 else (depth > 0).astype(float)
     smooth = share**3 * (6 * share**2 - 15 * share + 10)
@@ -178,12 +202,13 @@ def _cut_mask(mask: Tensor, plan: CropPlan, index: int, number: int) -> Tensor:
     return crop
 
 
-def drawn(plan: CropPlan, index: int, grow: float) -> Tensor:
+def drawn(plan: CropPlan, index: int, grow: float, tick: Tick = lambda: None) -> Tensor:
     """The sampling mask of one crop where the user gives none, (height, width), 0 or 1."""
     place = Place.of(plan, index)
     inside = place.inside()
     shape = torch.zeros_like(inside)
     for face in plan.faces_in(index):
+        tick()
         shape |= _oval(place, face, grow)
     share = float(shape[inside].float().mean())
     # a region of the face, or one beside it, or a crop that its oval fills to the border

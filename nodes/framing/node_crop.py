@@ -1,7 +1,7 @@
 """Crop, as ComfyUI sees it."""
 
 from ...kernels.picture import check_picture
-from ..host import io
+from ..host import io, progress
 from .crop import cut
 from .masks import FEATHER, GROW, REACH, sampling_masks, stitch_masks
 from .plan import check_plan
@@ -68,9 +68,9 @@ class Crop(io.ComfyNode):
     def execute(cls, image, plan, mask=None, grow=GROW, feather=FEATHER) -> io.NodeOutput:
         check_picture(image)
         check_plan(plan, image.shape)
-        sampling = sampling_masks(plan, len(image), mask=mask, grow=grow)
-        return io.NodeOutput(
-            cut(image, plan),
-            sampling,
-            stitch_masks(sampling, plan, len(image), feather=feather),
-        )
+        tick = progress(3)
+        crops = cut(image, plan, lambda: tick(0))
+        sampling = sampling_masks(plan, len(image), mask=mask, grow=grow, tick=lambda: tick(1))
+        stitching = stitch_masks(sampling, plan, len(image), feather=feather, tick=lambda: tick(2))
+        tick(3)
+        return io.NodeOutput(crops, sampling, stitching)

@@ -146,7 +146,7 @@ class FindFaces(io.ComfyNode):
         return io.NodeOutput(
             found.faces,
             [[bounding_box_of(face) for face in frame] for frame in found.faces.frames],
-            draw_faces(split_alpha(image)[0], found.faces.frames),
+            draw_faces(split_alpha(image)[0], found.faces.frames, progress),
             found.report,
             json.dumps(found.faces.as_json()),
             found.face_landmarks,

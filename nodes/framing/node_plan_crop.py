@@ -3,7 +3,7 @@
 import json
 
 from ...kernels.picture import check_picture, split_alpha
-from ..host import io
+from ..host import io, progress
 from .draw import draw_plan
 from .models import CUSTOM, MAX_MEGAPIXELS, MODELS
 from .plan import (
@@ -213,7 +213,7 @@ class PlanCrop(io.ComfyNode):
         words = report(plan)
         return io.NodeOutput(
             plan,
-            draw_plan(split_alpha(image)[0], plan),
+            draw_plan(split_alpha(image)[0], plan, progress),
             plan.iod_model_px,
             plan.latents_per_eye,
             words,

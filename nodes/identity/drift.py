@@ -18,7 +18,7 @@ from torch import Tensor
 
 from ...kernels.picture import check_picture, split_alpha
 from ..framing.faces import OVAL, Face, Faces
-from ..framing.find import Folders, find_faces
+from ..framing.find import Folders, Progress, find_faces
 from ..framing.plan import check_faces
 from ..framing.prominence import straight_iod
 from .aggregate import other_centers, unit_rows
@@ -31,8 +31,6 @@ SAME_PHOTO = 0.999  # cosine: the same crop, to its rounding; a proposal, not tr
 EQUAL = 1e-6  # of cosines of float32 embeddings
 LEAST_CONTROL = 3  # photos, from which each can be held against a centre of others
 ONE_OF_ALL = "an encoder may also have steered the picture (FaceID: w600k_r50; InstantID, PuLID: glintr100): then its own cosine flatters; believe another's"
-
-Progress = Callable[[int], Callable[[int], None]]
 
 
 @dataclass(frozen=True)
@@ -290,11 +288,11 @@ def likeness_of(
     return lambda number, face: yardstick.of(aligned_crop(colours[number], face)).cosine
 
 
-def faces_or_none(image: Tensor, folders: Folders) -> Faces:
+def faces_or_none(image: Tensor, folders: Folders, progress: Progress | None = None) -> Faces:
     """The faces of a batch, looked for here; none where no picture shows one: that is a finding as well."""
     check_picture(image)
     try:
-        return find_faces(image, folders=folders).faces
+        return find_faces(image, folders=folders, progress=progress).faces
     except ValueError as refusal:
         batch, height, width, _ = image.shape
         return Faces((width, height), ((),) * batch, str(refusal))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime
 import hashlib
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import hypot
 from typing import TYPE_CHECKING
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ...kernels.picture import check_picture, split_alpha
 from ..framing.faces import Face, Faces
-from ..framing.find import Folders, find_faces
+from ..framing.find import Folders, Progress, find_faces, within
 from ..framing.plan import check_faces
 from ..framing.prominence import measure_face
 from .aggregate import LIMIT, unit_rows
@@ -30,7 +30,6 @@ from .several import ALIKE, ALL, LARGEST, SEVERAL, most_alike
 if TYPE_CHECKING:
     from .encode.arcface import Encoder
 
-Progress = Callable[[int], Callable[[int], None]]
 SAME_FACE = 0.5  # of the distance between the eyes: nearer faces of one photo are one face
 NAMELESS = "nameless"
 HASHED_ROWS = 64  # at a time: they stay in the processor's cache, and no copy of the photo is made
@@ -119,7 +118,7 @@ def build_identity(
         raise ValueError("there is nothing to make an identity of: link a photo, or an identity")
     remarks = list(notes)
     pictures = list(_single(photos, faces))
-    tick = _ticker(progress, len(pictures) + len(encoders))
+    tick = _Steps(progress, len(pictures) + len(encoders))
     found = _find(pictures, several, folders, remarks, tick)
     if photos and not found and base is None:
         raise ValueError("\n".join(["no photo shows a face that can be used.", *remarks]))
@@ -203,7 +202,7 @@ def _find(
     several: str,
     folders: Folders | None,
     remarks: list[str],
-    tick: Callable[[], None],
+    tick: _Steps,
 ) -> list[_Photo]:
     """The photos that show a face, with the faces that may be meant."""
     photos = []
@@ -211,7 +210,7 @@ def _find(
         tick()
         if given is None:
             try:
-                given = find_faces(picture, folders=folders).faces
+                given = find_faces(picture, folders=folders, progress=within(tick.still)).faces
             except ValueError as refusal:
                 said = str(refusal).strip().splitlines()
                 remarks.append(f"photo {number} is left out: {said[0] if said else 'no face'}")
@@ -368,16 +367,16 @@ def _joined(before: str, added: str) -> str:
     return f"{before}\n{added}"
 
 
-def _ticker(progress: Progress | None, total: int) -> Callable[[], None]:
-    """What is called after each step."""
-    if not progress or not total:
-        return lambda: None
-    update = progress(total)
-    done = 0
+class _Steps:
+    """Called after each step; between two of them ``still`` lets a stop be felt."""
 
-    def tick() -> None:
-        nonlocal done
-        done += 1
-        update(done)
+    def __init__(self, progress: Progress | None, total: int):
+        self._update = progress(total) if progress and total else lambda done: None
+        self._done = 0
 
-    return tick
+    def __call__(self) -> None:
+        self._done += 1
+        self.still()
+
+    def still(self) -> None:
+        self._update(self._done)

@@ -69,7 +69,7 @@ class IdentityDrift(io.ComfyNode):
     ) -> io.NodeOutput:
         folders = {kind: model_folders(kind) for kind in FOLDER_KINDS}
         if faces is None:
-            faces = faces_or_none(image, folders)
+            faces = faces_or_none(image, folders, progress)
         opened = open_encoders(folders["insightface"], encoder, backend)
         found = drift(image, faces, identity, opened.encoders, progress=progress)
         words = "\n".join([report(found), *opened.remarks])

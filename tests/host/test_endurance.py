@@ -158,6 +158,28 @@ def test_two_hundred_runs_do_not_grow(host, hopper, record_property):
 PORTRAIT = {"upscale_method": "bicubic", "crop": "disabled"}
 SWIRLING = "Petzval portrait f/2.2"
 LENS = {"character": "soft focus 90 mm f/2.2", "format_mm": 36.0}
+PLANNED = (
+    "LoupePlanCrop",
+    {
+        "image": ["2", 0],
+        "faces": ["3", 0],
+        "preset": "CU close-up",
+        "model": "custom",
+        "megapixels": 8.0,
+        "multiple_of": 16,
+        "pad": "inside",
+        "level_eyes": False,
+        "several": "largest",
+        "min_iod_px": 16.0,
+        "video": False,
+        "fps": 24.0,
+        "left": -1.8,
+        "right": 1.8,
+        "top": -2.0,
+        "bottom": 2.6,
+        "margin": 0.25,
+    },
+)
 # Each node that may take longer than a second: the size of its picture, and the nodes beside Load Image (1),
 # the picture (2) and its faces (3) that it takes. "9" is the one that is stopped.
 HEAVY = {
@@ -168,10 +190,11 @@ HEAVY = {
     "LoupeLensCompare": (4000, {"9": ("LoupeLensCompare", {"image": ["2", 0], "compare": "styles", "choices": "", "level": -1.0, "show": "whole picture", "tile_px": 384, **LENS})}),
     "LoupeMicroContrastMeter": (4500, {"9": ("LoupeMicroContrastMeter", {"image": ["2", 0]})}),
     "LoupeSavePlate": (4500, {"9": ("LoupeSavePlate", {"image": ["2", 0], "filename_prefix": "stopped", "format": "PNG 16-bit", "quality": 95, "share_clean": False})}),
+    "LoupeSavePlate as WebP": (4500, {"9": ("LoupeSavePlate", {"image": ["2", 0], "filename_prefix": "stopped", "format": "WebP lossless", "quality": 95, "share_clean": False})}),
+    "LoupePlanCrop": (4500, {"9": PLANNED}),
+    "LoupeCrop": (4500, {"5": PLANNED, "9": ("LoupeCrop", {"image": ["2", 0], "plan": ["5", 0]})}),
     "LoupeStitch": (4500, {
-        "5": ("LoupePlanCrop", {"image": ["2", 0], "faces": ["3", 0], "preset": "CU close-up", "model": "custom", "megapixels": 8.0, "multiple_of": 16,
-              "pad": "inside", "level_eyes": False, "several": "largest", "min_iod_px": 16.0, "video": False, "fps": 24.0, "left": -1.8, "right": 1.8,
-              "top": -2.0, "bottom": 2.6, "margin": 0.25}),
+        "5": PLANNED,
         "6": ("LoupeCrop", {"image": ["2", 0], "plan": ["5", 0]}),
         "9": ("LoupeStitch", {"image": ["2", 0], "crop": ["6", 0], "plan": ["5", 0], "mode": "exact", "feather": 0.25})}),
     "LoupeAlignFaces": (3000, {"9": ("LoupeAlignFaces", {"images.image0": ["2", 0], "images.image1": ["2", 0], "images.image2": ["2", 0], "images.image3": ["2", 0],
@@ -190,7 +213,9 @@ def stopping(name, kind):
         "3": node("LoupeFindFaces", image=["2", 0], backend="embedded", eyes="", allow_download=False),
     }  # fmt: skip
     graph |= {key: node(what, **inputs) for key, (what, inputs) in others.items()}
-    graph["10"] = node("PreviewAny", source=["9", 1] if kind != "LoupeSavePlate" else ["9", 0])
+    graph["10"] = node(
+        "PreviewAny", source=["9", 1] if not kind.startswith("LoupeSavePlate") else ["9", 0]
+    )
     return graph
 
 

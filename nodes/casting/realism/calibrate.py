@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import torch
@@ -11,14 +11,13 @@ from torch import Tensor
 
 from ....kernels.picture import check_picture
 from ...framing.faces import Face
-from ...framing.find import Folders, find_faces
+from ...framing.find import Folders, Progress, find_faces, within
 from .corridor import ENOUGH, Corridor, Source, build_corridor
 from .figures import SCORED, figures_of
 from .gates import NO_TEXTURE, gate_of_face, gate_of_skin
 from .skin import cut_skin, face_px
 from .words import NAMES
 
-Progress = Callable[[int], Callable[[int], None]]
 _LISTED = 20
 
 
@@ -81,7 +80,7 @@ def calibrate(
         if sha in seen:
             left_out.append(f"photo {number}: shown twice")
         else:
-            seen[sha] = look_at(picture, folders, sha)
+            seen[sha] = look_at(picture, folders, sha, within(lambda done=number - 1: tick(done)))
             if seen[sha].reason is not None:
                 left_out.append(f"photo {number}: {seen[sha].reason}")
         tick(number)
@@ -97,10 +96,15 @@ def calibrate(
     )
 
 
-def look_at(picture: Tensor, folders: Folders | None = None, sha: str = "") -> Seen:
+def look_at(
+    picture: Tensor,
+    folders: Folders | None = None,
+    sha: str = "",
+    progress: Progress | None = None,
+) -> Seen:
     """The figures of the largest face of a picture (1, H, W, C), or why it cannot be measured."""
     try:
-        found = find_faces(picture, folders=folders).faces
+        found = find_faces(picture, folders=folders, progress=progress).faces
     except ValueError:
         return Seen(None, "no face was found", sha, "")
     figures, reason = measure_face(picture, found.frames[0][0])

@@ -11,6 +11,7 @@ One frontal person is found reliably. Profiles (yaw above 25 degrees) and crowds
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from math import cos, exp, hypot, inf, radians, sin, sqrt
 from typing import Any
@@ -111,12 +112,14 @@ class Hit:
         )
 
 
-def find_faces(luma: Plane) -> Detection:
+def find_faces(luma: Plane, tick: Callable[[], None] = lambda: None) -> Detection:
     """The faces of one picture.
 
     Parameters
     ----------
     luma : (H, W), float32, coded brightness 0..1
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
@@ -141,11 +144,11 @@ def find_faces(luma: Plane) -> Detection:
     for needed, sweeps in SWEEPS:
         if any(hit.votes >= SURE for hit in hits):
             break
-        windows = np.concatenate([_sweep(cascade, luma, sweep) for sweep in sweeps])
+        windows = np.concatenate([_sweep(cascade, luma, sweep, tick) for sweep in sweeps])
         for rough in _agree(windows, CANDIDATES, needed):
             known = any(hit.is_same_as(rough) and hit.votes >= hit.needed for hit in hits)
             if rough.votes >= LEAST_ROUGH and not known:
-                hits += _look_closer(cascade, luma, rough)
+                hits += _look_closer(cascade, luma, rough, tick)
     return _judge(luma, hits)
 
 
@@ -197,7 +200,9 @@ def _load_cascade() -> Any:
     return Cascade(data.lbp_frontal_face_cascade_filename())
 
 
-def _sweep(cascade: Any, luma: Plane, sweep: Sweep) -> NDArray[np.float64]:
+def _sweep(
+    cascade: Any, luma: Plane, sweep: Sweep, tick: Callable[[], None]
+) -> NDArray[np.float64]:
     """The windows of one sweep, as ``_windows`` gives them."""
     height, width = luma.shape
     long, short = max(height, width), min(height, width)
@@ -207,14 +212,14 @@ def _sweep(cascade: Any, luma: Plane, sweep: Sweep) -> NDArray[np.float64]:
     view = View((width / 2, height / 2), scale, 0.0, *size)
     return np.concatenate(
         [
-            _windows(cascade, luma, replace(view, roll_deg=turn), sweep.smallest, largest)
+            _windows(cascade, luma, replace(view, roll_deg=turn), sweep.smallest, largest, tick)
             for turn in sweep.turns_deg
         ]
     )
 
 
 def _windows(
-    cascade: Any, luma: Plane, view: View, smallest: float, largest: float
+    cascade: Any, luma: Plane, view: View, smallest: float, largest: float, tick: Callable[[], None]
 ) -> NDArray[np.float64]:
     """What the cascade takes for faces, (N, 4): centre x, y and width in picture pixels, turn."""
     least = (round(smallest),) * 2
@@ -222,6 +227,7 @@ def _windows(
     pixels = view.of(luma)
     found = []
     for mirrored in (False, True):
+        tick()
         plane = np.ascontiguousarray(pixels[:, ::-1] if mirrored else pixels)
         if most < least:
             break
@@ -256,13 +262,15 @@ def _agree(windows: NDArray[np.float64], limit: int, needed: float) -> list[Hit]
     return hits
 
 
-def _look_closer(cascade: Any, luma: Plane, rough: Hit) -> list[Hit]:
+def _look_closer(cascade: Any, luma: Plane, rough: Hit, tick: Callable[[], None]) -> list[Hit]:
     """The same place made as large as every other and turned both ways: one hit, or none."""
     side = round(LOOK_SIDE * LOOK_WINDOW)
     view = View(rough.centre, rough.width / LOOK_WINDOW, rough.roll_deg, side, side)
     smallest, largest = (LOOK_WINDOW * size for size in LOOK_SIZES)
     windows = [
-        _windows(cascade, luma, replace(view, roll_deg=rough.roll_deg + turn), smallest, largest)
+        _windows(
+            cascade, luma, replace(view, roll_deg=rough.roll_deg + turn), smallest, largest, tick
+        )
         for turn in LOOK_TURNS_DEG
     ]
     hits = _agree(np.concatenate(windows), 1, rough.needed)

@@ -8,7 +8,7 @@ are then voted for (``eyes``).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import atan, atan2, ceil, degrees, hypot, sqrt
 from typing import Any, Protocol
@@ -94,13 +94,17 @@ class Network(Protocol):
         ...
 
 
-def find_faces(picture: NDArray[np.floating[Any]], network: Network) -> Detection:
+def find_faces(
+    picture: NDArray[np.floating[Any]], network: Network, tick: Callable[[], None] = lambda: None
+) -> Detection:
     """The faces of one picture.
 
     Parameters
     ----------
     picture : (H, W, 3), float32, sRGB 0..1
     network : Network
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
@@ -110,8 +114,9 @@ def find_faces(picture: NDArray[np.floating[Any]], network: Network) -> Detectio
     """
     looked: list[Face] = []
     remarks: list[str] = []
-    rough = _distinct(_sweep(picture, network))
+    rough = _distinct(_sweep(picture, network, tick))
     for seen in rough[:MOST_FACES]:
+        tick()
         face = _look_again(picture, network, seen)
         if isinstance(face, str):
             remarks.append(_turned_down(seen, face))
@@ -185,7 +190,7 @@ def _is_same(face: Face, other: Face) -> bool:
     return hypot(x1 - x2, y1 - y2) < 0.5 * min(face.iod, other.iod)
 
 
-def _sweep(picture: NDArray, network: Network) -> list[_Seen]:
+def _sweep(picture: NDArray, network: Network, tick: Callable[[], None]) -> list[_Seen]:
     """What is seen of the whole picture in every size."""
     height, width = picture.shape[:2]
     long, short = max(height, width), min(height, width)
@@ -196,6 +201,7 @@ def _sweep(picture: NDArray, network: Network) -> list[_Seen]:
     base_size = (max(1, round(width / once)), max(1, round(height / once)))
     base = View((width / 2, height / 2), once, 0.0, *base_size).of(picture)
     for pad in PADS:
+        tick()
         around = 0.0 if pad == 1 else MARGIN
         sides = [
             CANVAS if network.square else GRID * ceil((1 + 2 * around) * side / pad / GRID)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from math import pi
 
 from torch import Tensor
 
 from ...framing.faces import OVAL
-from ...framing.find import Folders
+from ...framing.find import Folders, Progress, within
 from ...framing.prominence import straight_iod
 from ..drift import Compared, drift, faces_or_none
 from ..encode.arcface import Encoder
@@ -17,8 +17,6 @@ from ..profile import Identity
 from .plain import MOST_SEED
 from .value import MOST_POINTS, Point
 from .weights import EXAMPLE, check_weight, parse_numbers
-
-Progress = Callable[[int], Callable[[int], None]]
 
 
 @dataclass(frozen=True, eq=False)
@@ -129,12 +127,14 @@ def measure(
     progress : callable, optional
         As of :func:`..drift.drift`.
     """
-    tick = progress(len(renders)) if progress else None
+    tick = progress(len(renders)) if progress else lambda done: None
     best: list[Compared | None] = []
     remarks: list[str] = []
     for done, one in enumerate(renders, 1):
         if one.picture.isfinite().all():
-            found = drift(one.picture, faces_or_none(one.picture, folders), identity, encoders)
+            still = within(lambda done=done: tick(done - 1))
+            faces = faces_or_none(one.picture, folders, still)
+            found = drift(one.picture, faces, identity, encoders, progress=still)
             best.append(found.best[0])
             remarks += [remark for remark in found.remarks if remark not in remarks]
         else:
@@ -142,8 +142,7 @@ def measure(
             remarks.append(
                 f"the picture at weight {one.weight:g}, seed {one.seed} holds NaN or infinite values"
             )
-        if tick:
-            tick(done)
+        tick(done)
     known = _known(best)
     other = [key for key in known if key[0] != steering]
     chosen = (other or known or [("", "")])[0]

@@ -274,4 +274,20 @@ def test_progress_counts_every_take():
         [Socket("take0", blanks(1, 1, 1))],
         progress=lambda total: told.append(total) or told.append,
     )
-    assert told == [3, 1, 2, 3]
+    total, *done = told
+    assert total == 3
+    assert done == sorted(done)
+    assert set(done) == {0, 1, 2, 3}
+
+
+@pytest.mark.parametrize("ticks", [1, 4, 8])
+def test_a_stop_is_felt_while_takes_are_collected_and_looked_at(ticks):
+    """Three pictures: the first three ticks are of their hashes, the next of twins, then their faces."""
+    left = iter(range(ticks))
+
+    def tick(done):
+        if next(left, None) is None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        gather_takes([Socket("take0", [scene(1), scene(2), scene(3)])], progress=lambda total: tick)

@@ -1,6 +1,7 @@
 import io
 import json
 import struct
+import threading
 import tracemalloc
 import zlib
 
@@ -227,6 +228,38 @@ def test_progress_ends_at_the_last_row_and_may_stop_the_work(name, monkeypatch):
 
     with pytest.raises(KeyboardInterrupt):
         written(torch.rand(20, 20, 3), name, tick=stop)
+
+
+@pytest.mark.parametrize("name", [name for name in FORMATS if not name.startswith("PNG")])
+def test_a_stop_is_felt_while_pillow_encodes(name, monkeypatch):
+    going, over = threading.Event(), threading.Event()
+
+    def endless(*_, **__):
+        going.set()
+        over.wait(60)
+
+    def stop(rows):
+        if going.is_set():
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(Image.Image, "save", endless)
+    file = io.BytesIO()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            write_picture(file, torch.rand(20, 20, 3), name, tick=stop)
+        assert not over.is_set()
+    finally:
+        over.set()
+    assert file.getvalue() == b""
+
+
+def test_what_pillow_objects_to_is_said(monkeypatch):
+    def broken(*_, **__):
+        raise OSError("encoder error -2")
+
+    monkeypatch.setattr(Image.Image, "save", broken)
+    with pytest.raises(OSError, match="encoder error -2"):
+        written(torch.rand(20, 20, 3), "WebP lossless")
 
 
 # --- metadata --------------------------------------------------------------------------------------

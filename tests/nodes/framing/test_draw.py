@@ -1,5 +1,7 @@
+import pytest
 import torch
 
+from portrait_loupe.nodes.framing import draw
 from portrait_loupe.nodes.framing.draw import draw_faces, draw_plan
 from portrait_loupe.nodes.framing.faces import Box, Face
 from portrait_loupe.nodes.framing.plan import CropPlan
@@ -45,3 +47,41 @@ def test_the_picture_itself_is_not_drawn_on():
     picture = BLACK.clone()
     draw_faces(picture, [[FACE]])
     assert torch.equal(picture, BLACK)
+
+
+@pytest.mark.parametrize("angle", [0.0, 20.0])
+def test_strips_leave_no_seam(angle, monkeypatch):
+    crop = Box(40, 60, 100, 120)
+    plan = CropPlan((240, 280), (crop,), (500, 600), (FACE,), "test", "custom", angles_deg=(angle,))
+    picture = torch.rand(2, 280, 240, 3)
+
+    def all_drawn():
+        return draw_plan(picture, plan), draw_faces(picture, [[FACE], []])
+
+    whole = all_drawn()
+    monkeypatch.setattr(draw, "_STRIP", 33)
+    assert all(map(torch.equal, whole, all_drawn()))
+
+
+def test_progress_goes_on_within_a_picture_and_may_stop_the_work(monkeypatch):
+    monkeypatch.setattr(draw, "_STRIP", 100)
+    seen = []
+
+    def progress(total):
+        seen.append(total)
+        return seen.append
+
+    draw_faces(BLACK.expand(2, -1, -1, -1), [[FACE], []], progress)
+    total, *done = seen
+    assert len(done) == 12  # two pictures of three strips, there and back
+    assert done == sorted(done)
+    assert done[-1] < total == 2 * 2 * 280
+
+    def stopped(total):
+        def stop(done):
+            raise KeyboardInterrupt
+
+        return stop
+
+    with pytest.raises(KeyboardInterrupt):
+        draw_faces(BLACK, [[FACE]], stopped)

@@ -215,3 +215,17 @@ def test_masks_come_in_the_order_of_the_crops():
     own[0, 100:200, 100:200] = own[1, 150:300, 150:250] = own[2, 200:300, 200:300] = 1
     cut_own = stitch_masks(sampling_masks(way, 3, mask=own), way, 3)
     assert not torch.equal(cut_own[0], cut_own[2])
+
+
+@pytest.mark.parametrize("own", [None, torch.ones(400, 400)], ids=["drawn", "the user's"])
+def test_a_stop_is_felt_at_every_crop_and_within_its_masks(own):
+    second = Face(((290.0, 250.0), (320.0, 250.0)))
+    boxes = (Box(0, 0, 320, 320), Box(80, 80, 320, 320))
+    way = plan(*boxes, faces=(FACE, second), picture_of=(0, 0))
+    seen = []
+    sampling = sampling_masks(way, 1, mask=own, tick=lambda: seen.append("sampling"))
+    stitch_masks(sampling, way, 1, tick=lambda: seen.append("stitch"))
+    cut(torch.rand(1, 400, 400, 3), way, lambda: seen.append("cut"))
+    assert seen.count("sampling") >= 2
+    assert seen.count("stitch") >= 4
+    assert seen.count("cut") == 2

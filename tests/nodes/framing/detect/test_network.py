@@ -84,7 +84,7 @@ def test_the_points_are_where_they_were_drawn(shape, roll):
 def test_every_size_of_the_picture_shows_the_same_place():
     """Within a pixel of the smallest canvas, 6 picture px here."""
     picture, points = drawn((640, 960), (400.3, 251.0), 150.0)
-    seen = network._sweep(picture, Discs())
+    seen = network._sweep(picture, Discs(), lambda: None)
     assert len(seen) == 3
     for one in seen:
         assert np.abs(one.points - points).max() < 1.5
@@ -114,7 +114,7 @@ def test_sightings_of_one_face_that_hardly_overlap_are_one_face():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(network, "SAME_OVERLAP", 0.5)  # 0.36 is common to the two
         patch.setattr(network, "AGAIN_OVERLAP", 0.2)
-        assert len(network._distinct(network._sweep(picture, Unsteady()))) == 2
+        assert len(network._distinct(network._sweep(picture, Unsteady(), lambda: None))) == 2
         found = find_faces(picture, Unsteady())
     assert len(found.faces) == 1
     assert not any("part of" in remark for remark in found.remarks)
