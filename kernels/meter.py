@@ -11,7 +11,7 @@ fifth: read it against the untouched picture or between parts of one picture, ne
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from math import atan, ceil, degrees, isfinite, pi
 
@@ -31,7 +31,7 @@ BAND_CY_PX = (0.05, 0.25)
 _FINE_PX, _COARSE_PX, _AROUND_PX = 0.9, 3.2, 10.0  # at scale 1
 _DARK = 0.01  # of white: below, contrast is noise over nearly nothing
 _FAINT = 0.15  # contrast beside which texture is an edge's flank
-_STRIP = 256  # rows that are blurred at once
+_STRIP = 256  # rows that are worked on at once; between two strips a stop is felt
 _LEAST = 1e-3  # contrast that cannot be told from 8-bit rounding
 FEWEST_PIXELS = 64
 
@@ -117,12 +117,14 @@ def micro_contrast(
     ----------
     .. [1] Peli, Contrast in complex images, J. Opt. Soc. Am. A 7 (1990), eq. 4.
     """
-    contrast, faint = _contrast(_luminance(picture), scale, tick)
-    return _rms(contrast, faint * _weights(mask, contrast))
+    contrast, faint = _contrast(_luminance(picture, tick), scale, tick)
+    return _rms(contrast, faint * _weights(mask, contrast), tick)
 
 
 def sharpness(
-    plane: Tensor, band: tuple[float, float] = BAND_CY_PX
+    plane: Tensor,
+    band: tuple[float, float] = BAND_CY_PX,
+    tick: Callable[[], None] = lambda: None,
 ) -> tuple[float | None, Estimate]:
     """Mean MTF over the band at the picture's typical edge.
 
@@ -130,13 +132,15 @@ def sharpness(
     ----------
     plane : Tensor, (H, W), floating point
         Coded luma 0..1.
+    tick : callable
+        Called as work goes on; it may raise to stop.
 
     Returns
     -------
     sharpness : float in (0, 1), or None where the picture has too few edges
     estimate : Estimate
     """
-    estimate = source_sigma(plane)
+    estimate = source_sigma(plane, tick)
     if estimate.typical_px <= SIGMAS_PX[0] and estimate.reason and not estimate.haloed:
         return None, estimate
     at = torch.linspace(*band, 41, dtype=torch.float64)
@@ -172,10 +176,11 @@ def compare(
         raise ValueError(
             f"picture and reference must have one size, got {sizes[0]} and {sizes[1]}. Scale one to the other."
         )
-    before, faint = _contrast(_luminance(reference), scale, tick)
-    after, _ = _contrast(_luminance(picture), scale, tick)
+    before, faint = _contrast(_luminance(reference, tick), scale, tick)
+    after, _ = _contrast(_luminance(picture, tick), scale, tick)
     weights = faint * _weights(mask, before)
-    if _rms(before, weights) == 0:
+    base = _rms(before, weights, tick)
+    if base == 0:
         raise ValueError(
             "the reference has no faint texture there to compare with: choose a larger region"
         )
@@ -184,8 +189,9 @@ def compare(
     crisp = []
     for side in (picture, reference):
         tick()
-        crisp.append(sharpness(cut(_coded_luma(side)[0, 0], box), (low / scale, high / scale))[0])
-    own, base = _rms(after, weights), _rms(before, weights)
+        plane = cut(_coded_luma(side)[0, 0], box)
+        crisp.append(sharpness(plane, (low / scale, high / scale), tick)[0])
+    own = _rms(after, weights, tick)
     ratio = crisp[0] / crisp[1] if crisp[0] is not None and crisp[1] is not None else None
     return Comparison(own / base, ratio, own, base)
 
@@ -211,12 +217,18 @@ def overlay(
         Local rms_low over the reference's at the same place; without a reference over the whole
         picture's. 1 is as much; 0 where nothing can be measured: strong edges, black, flat fields.
     """
-    local, faint = _local(_luminance(picture), scale, tick)
+    local, faint = _local(_luminance(picture, tick), scale, tick)
     if reference is None:
-        whole = micro_contrast(picture, scale=scale, tick=tick)
-        return torch.where(faint & (local > _LEAST), local / max(whole, _LEAST), 0.0)
-    base, faint = _local(_luminance(reference), scale, tick)
-    return torch.where(faint & (base > _LEAST), local / base.clamp(min=_LEAST), 0.0)
+        whole = max(micro_contrast(picture, scale=scale, tick=tick), _LEAST)
+        return _in_strips(
+            lambda own, told: torch.where(told & (own > _LEAST), own / whole, 0.0),
+            (local, faint), tick,
+        )  # fmt: skip
+    base, faint = _local(_luminance(reference, tick), scale, tick)
+    return _in_strips(
+        lambda own, its, told: torch.where(told & (its > _LEAST), own / its.clamp(min=_LEAST), 0.0),
+        (local, base, faint), tick,
+    )  # fmt: skip
 
 
 def box_of(mask: Tensor) -> Box:
@@ -255,32 +267,48 @@ def _contrast(
     """Band-limited contrast, and 1 where it is faint texture, both (B, 1, H, W)."""
     if not (isfinite(scale) and scale > 0):
         raise ValueError(f"scale must be above 0, got {scale:g}")
-    tick()
     around = _blur(light, _AROUND_PX * scale, tick) + _DARK
-    tick()
     coarse = _blur(light, _COARSE_PX * scale, tick)
-    tick()
-    faint = ((coarse + _DARK - around).abs() < _FAINT * around).float()
-    return (_blur(light, _FINE_PX * scale, tick) - coarse) / around, faint
+    faint = _in_strips(
+        lambda low, wide: ((low + _DARK - wide).abs() < _FAINT * wide).float(),
+        (coarse, around),
+        tick,
+    )
+    fine = _blur(light, _FINE_PX * scale, tick)
+    contrast = _in_strips(lambda high, low, wide: (high - low) / wide, (fine, coarse, around), tick)
+    return contrast, faint
 
 
 def _local(light: Tensor, scale: float, tick: Callable[[], None]) -> tuple[Tensor, Tensor]:
     contrast, faint = _contrast(light, scale, tick)
-    tick()
     share = _blur(faint, _AROUND_PX * scale, tick)
-    local = (
-        (_blur(faint * contrast**2, _AROUND_PX * scale, tick) / share.clamp(min=1e-3))
-        .clamp(min=0)
-        .sqrt()
+    energy = _in_strips(lambda told, own: told * own**2, (faint, contrast), tick)
+    energy = _blur(energy, _AROUND_PX * scale, tick)
+    local = _in_strips(
+        lambda own, told: (own / told.clamp(min=1e-3)).clamp(min=0).sqrt(), (energy, share), tick
     )
     return local, share > 0.1
 
 
-def _rms(contrast: Tensor, weights: Tensor) -> float:
-    total = float(weights.double().sum())
-    if total < FEWEST_PIXELS:
-        return 0.0
-    return float(((contrast.double() ** 2) * weights).sum() / total) ** 0.5
+def _rms(contrast: Tensor, weights: Tensor, tick: Callable[[], None] = lambda: None) -> float:
+    total = energy = 0.0
+    for top in range(0, contrast.shape[-2], _STRIP):
+        tick()
+        own = weights[..., top : top + _STRIP, :].double()
+        total += float(own.sum())
+        energy += float((contrast[..., top : top + _STRIP, :].double() ** 2 * own).sum())
+    return (energy / total) ** 0.5 if total >= FEWEST_PIXELS else 0.0
+
+
+def _in_strips(
+    work: Callable[..., Tensor], planes: Sequence[Tensor], tick: Callable[[], None]
+) -> Tensor:
+    """What is done to every pixel alone, strip by strip of planes (..., H, W)."""
+    strips = []
+    for top in range(0, planes[0].shape[-2], _STRIP):
+        tick()
+        strips.append(work(*(plane[..., top : top + _STRIP, :] for plane in planes)))
+    return torch.cat(strips, -2)
 
 
 def _weights(mask: Tensor | None, like: Tensor) -> Tensor:
@@ -319,8 +347,8 @@ def _luma(planes: Tensor) -> Tensor:
     )
 
 
-def _luminance(picture: Tensor) -> Tensor:
-    return _luma(srgb_to_linear(_picture(picture)))
+def _luminance(picture: Tensor, tick: Callable[[], None] = lambda: None) -> Tensor:
+    return _in_strips(lambda part: _luma(srgb_to_linear(part)), [_picture(picture)], tick)
 
 
 def _coded_luma(picture: Tensor) -> Tensor:

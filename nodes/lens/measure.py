@@ -32,6 +32,7 @@ MORE, LESS = (
     (0.16, 0.50, 1.0),
 )  # orange and blue: told apart by all kinds of sight
 DIMMED = 0.55
+_STRIP = 256  # rows that are drawn at once
 
 
 @dataclass(frozen=True)
@@ -225,7 +226,7 @@ def _read(
     raw = meter.micro_contrast(planes, mask, tick=still)
     still()
     box = None if mask is None else meter.box_of(mask)
-    sharp, estimate = meter.sharpness(meter.cut(luma(picture)[0], box))
+    sharp, estimate = meter.sharpness(meter.cut(luma(picture)[0], box), tick=still)
     blur = None if sharp is None else estimate.typical_px
     if reference is None:
         return Reading(raw, sharp, blur)
@@ -311,17 +312,20 @@ def _overlay(
 ) -> Tensor:
     """(1, H, W, 3): gray where nothing is known or changed, orange for more, blue for less."""
     base = None if reference is None else _planes(reference)
-    ratio = meter.overlay(_planes(picture), base, tick=still)
-    still()
-    ratio = ratio.movedim(1, -1)  # (1, H, W, 1)
-    known = (ratio > 0).float()
-    if mask is not None:
-        known *= mask[None, ..., None]
-    octaves = torch.log2(ratio.clamp(min=1e-3)).clamp(-SPAN, SPAN) / SPAN
-    tint = torch.where(octaves > 0, torch.tensor(MORE), torch.tensor(LESS))
-    share = octaves.abs() * known * 0.8
-    gray = luma(picture)[..., None] * DIMMED
-    return (gray * (1 - share) + tint * share).clamp(0, 1)
+    ratio = meter.overlay(_planes(picture), base, tick=still).movedim(1, -1)  # (1, H, W, 1)
+    tints = torch.tensor(MORE), torch.tensor(LESS)
+    drawn = torch.empty_like(picture)
+    for top in range(0, picture.shape[1], _STRIP):
+        still()
+        rows = slice(top, top + _STRIP)
+        known = (ratio[:, rows] > 0).float()
+        if mask is not None:
+            known *= mask[None, rows, :, None]
+        octaves = torch.log2(ratio[:, rows].clamp(min=1e-3)).clamp(-SPAN, SPAN) / SPAN
+        share = octaves.abs() * known * 0.8
+        gray = luma(picture[:, rows])[..., None] * DIMMED
+        drawn[:, rows] = gray * (1 - share) + torch.where(octaves > 0, *tints) * share
+    return drawn.clamp_(0, 1)
 
 
 def _planes(picture: Tensor) -> Tensor:
