@@ -204,12 +204,14 @@ def _cut_mask(mask: Tensor, plan: CropPlan, index: int, number: int) -> Tensor:
 
 def drawn(plan: CropPlan, index: int, grow: float, tick: Tick = lambda: None) -> Tensor:
     """The sampling mask of one crop where the user gives none, (height, width), 0 or 1."""
+    tick()
     place = Place.of(plan, index)
     inside = place.inside()
     shape = torch.zeros_like(inside)
     for face in plan.faces_in(index):
         tick()
         shape |= _oval(place, face, grow)
+    tick()
     share = float(shape[inside].float().mean())
     # a region of the face, or one beside it, or a crop that its oval fills to the border
     if plan.preset.startswith("ECU") or not OVAL_SHARES[0] < share < OVAL_SHARES[1]:

@@ -138,13 +138,13 @@ def stitch(
         unedited = vae = None
     elif unedited is not None:
         unedited, vae = _fitted(unedited, plan, len(assigned), "unedited", notes), None
-    mask_of = _masks(plan, len(original), stitch_mask, feather, notes)
     tick = progress(len(assigned)) if progress else lambda done: None
     at = 0
 
     def still() -> None:  # within a crop a stop is felt
         tick(at)
 
+    mask_of = _masks(plan, len(original), stitch_mask, feather, notes, still)
     work = _Work(original, plan, mode, notes, still)
     for number, (picture, index) in enumerate(assigned):
         null = None if unedited is None else unedited[number]
@@ -183,6 +183,7 @@ class _Work:
         place = Place.of(self.plan, index)
         view = (picture, *place.window)
         was, now = self.original[view], self.picture[view]
+        self.still()
         o = _planes(was)
         cropped = place.read(self.original[picture])
         self.still()
@@ -234,6 +235,7 @@ class _Work:
     ) -> Tensor:
         """What to add to the picture where the mask is 1, source pixels (C, rows, columns)."""
         delta = g - u
+        self.still()
         if self.mode == AUTO:
             delta = self._without_shift(delta, mask, place)
         elif g0 is not None:
@@ -244,6 +246,7 @@ class _Work:
         self.still()
         if fades or earlier is not None:
             new = place.bring_back_mask(newness(delta))
+            self.still()
             if fades:  # detail that the crop could not hold would be a ghost on what is new
                 change = change - new * (o - place.bring_back(u))
             if earlier is not None:
@@ -445,7 +448,12 @@ def _fitted(pictures: object, plan: CropPlan, count: int, name: str, notes: list
 
 
 def _masks(
-    plan: CropPlan, batch: int, mask: Tensor | None, feather: float, notes: list[str]
+    plan: CropPlan,
+    batch: int,
+    mask: Tensor | None,
+    feather: float,
+    notes: list[str],
+    still: Callable[[], None],
 ) -> Callable[[int, int], Tensor]:
     """The stitch mask of a crop by its number and its index in the plan."""
     check_reach("feather", feather)
@@ -455,7 +463,9 @@ def _masks(
 
         def own(number: int, index: int) -> Tensor:
             if index not in cache:
-                cache[index] = feathered(drawn(plan, index, GROW), plan, index, feather)
+                cache[index] = feathered(
+                    drawn(plan, index, GROW, still), plan, index, feather, still
+                )
             return cache[index]
 
         return own
