@@ -193,6 +193,19 @@ def portraits(hopper, tmp_path) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def casting_studio(module_of):
+    """The module that counts the calls of generators: casting_studio.py."""
+    return module_of(Path(__file__).with_name("casting_studio.py"))
+
+
+@pytest.fixture
+def studio(host, casting_studio, portraits, tmp_path):
+    """A ComfyUI in which calls of generators are counted, with a photo to cast."""
+    shutil.copyfile(portraits / "portrait_a.png", host.started.base / "input" / "portrait_a.png")
+    return casting_studio.Studio(host.server, host.started.base / "output", tmp_path)
+
+
 @pytest.fixture(params=["classic", "nodes2"])
 def page(request, host, browser, hopper):
     """ComfyUI's page in one of its renderers; an error of ours on its console fails the test."""

@@ -6,28 +6,23 @@
 import copy
 import json
 import shutil
-import subprocess
 import threading
 import time
 import urllib.parse
 import urllib.request
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
 
 from portrait_loupe.nodes.casting.png import read_png16
 from portrait_loupe.nodes.casting.take import take_sha256
 from portrait_loupe.nodes.host import launch
 from portrait_loupe.nodes.host.outcome import HostError
-from portrait_loupe.nodes.host.runner import read_workflow
 from portrait_loupe.nodes.host.server import Server
-from portrait_loupe.nodes.host.standin.graph import GraphError, NodeError
+from portrait_loupe.nodes.host.standin.graph import GraphError
 
-ROOT = Path(__file__).resolve().parents[2]
-CALLS, PAUSE = "casting_calls.txt", "casting_pause"
+PAUSE = "casting_pause"
 LOCK, SAVE = "7", "8"
 
 
@@ -58,82 +53,6 @@ def name(request):
     return "".join(letter for letter in request.node.name if letter.isalnum())[:60]
 
 
-@pytest.fixture
-def studio(host, portraits, tmp_path):
-    shutil.copyfile(portraits / "portrait_a.png", host.started.base / "input" / "portrait_a.png")
-    return Studio(host.server, host.started.base / "output", tmp_path)
-
-
-class Studio:
-    """A ComfyUI in which calls of generators are counted."""
-
-    def __init__(self, server, output, fetched):
-        self.server, self.output, self.fetched = server, output, fetched
-
-    @property
-    def calls(self) -> list[str]:
-        file = self.output / CALLS
-        return file.read_text("utf-8").splitlines() if file.exists() else []
-
-    def run(self, prompt):
-        """What the run gave, and how often generators were called for it."""
-        before = len(self.calls)
-        outcome = self.server.run(prompt, self.fetched)
-        return outcome, len(self.calls) - before
-
-    def fails(self, prompt) -> tuple[str, int]:
-        before = len(self.calls)
-        with pytest.raises(NodeError) as failed:
-            self.server.run(prompt, self.fetched)
-        return str(failed.value), len(self.calls) - before
-
-    def offer(self, prompt):
-        """The payload of a run in which nothing is locked."""
-        outcome, _ = self.run(prompt)
-        return payload(outcome)
-
-    def take(self, cast: str, sha: str) -> Path:
-        return self.output / "loupe_cast" / cast / "takes" / f"{sha}.png"
-
-    def member(self, cast: str, sha: str) -> Path:
-        return self.output / "loupe_cast" / cast / f"{sha}.png"
-
-
-def payload(outcome, node_id=LOCK):
-    (told,) = outcome.nodes[node_id].ui["loupe_cast"]
-    return told
-
-
-def report(outcome, node_id=LOCK):
-    return outcome.nodes[node_id].ui["loupe_report"][0]
-
-
-def pick(offer, number, by="pick"):
-    """The lock that the panel writes."""
-    take = next(one for one in offer["takes"] if one["number"] == number)
-    view = take["view"]
-    return json.dumps(
-        {
-            "schema": 1, "take_sha256": take["sha256"], "file": f"{view['subfolder']}/{view['filename']}",
-            "model": take["model"], "label": f"{take['model']} #{number}", "seed": take["seed"],
-            "prompt_sha": take["prompt_sha"], "score": take["score"], "rank": take["rank"], "by": by,
-            "at": f"2026-11-21T15:00:{number:02}.000Z",
-        }
-    )  # fmt: skip
-
-
-def saved(outcome):
-    """The picture that SaveImage wrote behind the lock."""
-    (file,) = [path for path in outcome.files if "saved" in path.name]
-    with Image.open(file) as picture:
-        return np.asarray(picture)
-
-
-def cut(picture):
-    """As SaveImage cuts a picture (1, H, W, 3) to 8 bits."""
-    return (255.0 * picture[0].numpy()).clip(0, 255).astype(np.uint8)
-
-
 # --- offered -------------------------------------------------------------------------------------
 
 
@@ -143,7 +62,7 @@ def test_an_offer_ends_well_keeps_every_take_and_runs_nothing_behind_the_lock(st
     assert SAVE not in outcome.nodes
     assert not [path for path in outcome.files if "saved" in path.name]
     assert outcome.nodes[LOCK].outputs == {}
-    told = payload(outcome)
+    told = studio.payload(outcome)
     assert told["locked"] is None
     assert [one["number"] for one in told["takes"]] == [1, 2, 3]
     assert len({(one["width"], one["height"]) for one in told["takes"]}) == 2  # sizes are kept
@@ -163,7 +82,7 @@ def test_an_offer_ends_well_keeps_every_take_and_runs_nothing_behind_the_lock(st
     tile = compared["panels"][0]["levels"][0]["tiles"][0]
     with urllib.request.urlopen(view(studio.server, tile), timeout=30) as answer:
         assert answer.read().startswith(b"\x89PNG")
-    assert "pick one in the panel" in report(outcome)
+    assert "pick one in the panel" in studio.report(outcome)
     assert told["cost"] == "3 takes = 2 model 0 + 1 model 1; locked: 0"
 
 
@@ -188,23 +107,25 @@ def test_a_locked_take_is_given_to_the_bit_and_no_generator_runs_with_changed_se
     studio, name, number
 ):
     told = studio.offer(casting(name))
-    lock = pick(told, number)
+    lock = studio.pick(told, number)
     for seed in (1, 50, 77):
         outcome, calls = studio.run(casting(name, seed=seed, lock=lock))
         assert calls == 0
         sha = json.loads(lock)["take_sha256"]
-        assert np.array_equal(saved(outcome), cut(read_png16(studio.member(name, sha))))
+        assert np.array_equal(
+            studio.saved(outcome), studio.cut(read_png16(studio.member(name, sha)))
+        )
         given = outcome.nodes[LOCK].outputs
         assert given["label"] == f"model {0 if number == 1 else 1} #{number}"
         assert given["seed"] == number
         assert json.loads(given["lock"])["take_sha256"] == sha
-        assert payload(outcome)["locked"]["take_sha256"] == sha
-        assert payload(outcome)["cost"].endswith("locked: 0")
+        assert studio.payload(outcome)["locked"]["take_sha256"] == sha
+        assert studio.payload(outcome)["cost"].endswith("locked: 0")
 
 
 @pytest.mark.parametrize("mode", ["ask", "auto-best", "first", "locked"])
 def test_a_lock_goes_before_every_mode(studio, name, mode):
-    lock = pick(studio.offer(casting(name)), 2)
+    lock = studio.pick(studio.offer(casting(name)), 2)
     outcome, calls = studio.run(casting(name, seed=9, mode=mode, lock=lock))
     assert calls == 0
     assert outcome.nodes[LOCK].outputs["label"] == "model 0 #2"
@@ -222,7 +143,7 @@ def test_a_program_may_lock_by_the_hash_alone_or_with_the_lock_of_an_earlier_run
 
 
 def test_once_locked_the_generators_may_be_gone(studio, name):
-    lock = pick(studio.offer(casting(name)), 1)
+    lock = studio.pick(studio.offer(casting(name)), 1)
     prompt = casting(name, lock=lock)
     for key in "1236":
         del prompt[key]
@@ -232,14 +153,14 @@ def test_once_locked_the_generators_may_be_gone(studio, name):
 
 
 def test_unlocked_again_the_generators_run_for_new_seeds_alone(studio, name):
-    lock = pick(studio.offer(casting(name)), 1)
+    lock = studio.pick(studio.offer(casting(name)), 1)
     studio.run(casting(name, lock=lock))
     assert studio.run(casting(name))[1] == 0  # ComfyUI still has these takes
     assert studio.run(casting(name, seed=40))[1] == 3
 
 
 def test_the_face_of_a_locked_take_comes_back(studio, name):
-    lock = pick(studio.offer(casting(name)), 1)
+    lock = studio.pick(studio.offer(casting(name)), 1)
     prompt = casting(name, lock=lock)
     prompt["9"] = node("LoupeProminence", image=[LOCK, 0], faces=[LOCK, 1], model="SDXL")
     prompt["10"] = node("PreviewAny", source=["9", 0])
@@ -249,7 +170,7 @@ def test_the_face_of_a_locked_take_comes_back(studio, name):
 
 
 def test_a_locked_take_is_loaded_by_name_in_another_workflow(studio, name):
-    lock = pick(studio.offer(casting(name)), 3)
+    lock = studio.pick(studio.offer(casting(name)), 3)
     first, _ = studio.run(casting(name, lock=lock))
     sha = json.loads(lock)["take_sha256"]
     member = f"{name}/model 1 #3 [{sha[:8]}]"
@@ -261,7 +182,7 @@ def test_a_locked_take_is_loaded_by_name_in_another_workflow(studio, name):
     }
     outcome, calls = studio.run(prompt)
     assert calls == 0
-    assert np.array_equal(saved(outcome), saved(first))
+    assert np.array_equal(studio.saved(outcome), studio.saved(first))
     assert outcome.nodes[LOCK].outputs["lock"] == first.nodes[LOCK].outputs["lock"]
     prompt[LOCK]["inputs"]["member"] = f"{name}/../x [{'0' * 8}]"
     with pytest.raises(GraphError, match="none is called so"):
@@ -290,7 +211,7 @@ def test_a_locked_file_that_is_not_as_it_was_is_an_error_and_never_a_new_take(
     studio, name, spoil, words
 ):
     told = studio.offer(casting(name))
-    lock = pick(told, 1)
+    lock = studio.pick(told, 1)
     sha = told["takes"][0]["sha256"]
     studio.run(casting(name, lock=lock))
     for path in (studio.take(name, sha), studio.member(name, sha)):
@@ -344,7 +265,7 @@ def test_first_gives_a_take_in_one_run_and_a_lock_for_the_next(studio, name):
     assert calls == 3
     given = outcome.nodes[LOCK].outputs
     assert given["label"] == "model 0 #1"
-    assert saved(outcome).shape == (360, 307, 3)
+    assert studio.saved(outcome).shape == (360, 307, 3)
     _, calls = studio.run(casting(name, seed=30, mode="first", lock=given["lock"]))
     assert calls == 0
 
@@ -357,17 +278,17 @@ def test_auto_best_opens_when_blind_picks_have_earned_it_and_asks_on_a_tie(studi
         votes(log, 19)
         outcome, _ = studio.run(casting(name, **clear))
         assert SAVE not in outcome.nodes
-        assert "auto-best stays closed" in report(outcome)
-        assert payload(outcome)["trust"]["of"] == 19
+        assert "auto-best stays closed" in studio.report(outcome)
+        assert studio.payload(outcome)["trust"]["of"] == 19
         votes(log, 20)
         outcome, calls = studio.run(casting(name, **clear))
         assert calls == 0  # decided anew, from takes that ComfyUI still has
         assert outcome.nodes[LOCK].outputs["label"] == "model 0 #2"
-        assert payload(outcome)["trust"]["earned"] is True
+        assert studio.payload(outcome)["trust"]["earned"] is True
         assert json.loads(outcome.nodes[LOCK].outputs["lock"])["by"] == "auto-best"
         outcome, _ = studio.run(casting(name, mode="auto-best", distances="1.9 1.0 5.0"))
         assert SAVE not in outcome.nodes
-        assert "takes 2, 1 are too close to call" in report(outcome)
+        assert "takes 2, 1 are too close to call" in studio.report(outcome)
     finally:
         log.write_bytes(kept)
 
@@ -393,11 +314,13 @@ def test_a_blind_pick_is_counted_once_and_an_open_one_earns_nothing(studio, name
     try:
         log.unlink(missing_ok=True)
         told = studio.offer(casting(name, distances="3.0 1.0 5.0"))
-        studio.run(casting(name, lock=pick(told, 1)))
+        studio.run(casting(name, lock=studio.pick(told, 1)))
         for seed in (5, 6, 7):
-            outcome, _ = studio.run(casting(name, seed=seed, lock=pick(told, 2, by="blind pick")))
+            outcome, _ = studio.run(
+                casting(name, seed=seed, lock=studio.pick(told, 2, by="blind pick"))
+            )
         assert len(log.read_text("utf-8").splitlines()) == 2
-        told = payload(outcome)["trust"]
+        told = studio.payload(outcome)["trust"]
         assert (told["agrees"], told["of"], told["earned"]) == (1, 1, False)
     finally:
         log.write_bytes(kept)
@@ -407,27 +330,27 @@ def test_a_blind_pick_is_counted_once_and_an_open_one_earns_nothing(studio, name
 
 
 def test_a_preview_on_a_generator_runs_it_although_locked_and_the_node_says_so(studio, name):
-    lock = pick(studio.offer(casting(name)), 1)
+    lock = studio.pick(studio.offer(casting(name)), 1)
     prompt = casting(name, seed=70, lock=lock)
     prompt["20"] = node("PreviewImage", images=["3", 0])
     outcome, calls = studio.run(prompt)
     assert calls == 1  # only what the preview asks for
-    assert "PreviewImage (20) still runs the generators" in report(outcome)
-    (warning,) = payload(outcome)["warnings"]
+    assert "PreviewImage (20) still runs the generators" in studio.report(outcome)
+    (warning,) = studio.payload(outcome)["warnings"]
     assert "PreviewImage (20)" in warning
     del prompt["20"]
     outcome, calls = studio.run(prompt)
     assert calls == 0
-    assert payload(outcome)["warnings"] == []
+    assert studio.payload(outcome)["warnings"] == []
 
 
 def test_a_preview_behind_the_lock_runs_nothing(studio, name):
-    lock = pick(studio.offer(casting(name)), 1)
+    lock = studio.pick(studio.offer(casting(name)), 1)
     prompt = casting(name, seed=71, lock=lock)
     prompt["20"] = node("PreviewImage", images=[LOCK, 0])
     outcome, calls = studio.run(prompt)
     assert calls == 0
-    assert payload(outcome)["warnings"] == []
+    assert studio.payload(outcome)["warnings"] == []
 
 
 # --- stopped, restarted, at once -----------------------------------------------------------------
@@ -452,7 +375,7 @@ def test_an_offer_that_is_interrupted_leaves_nothing_half_written(studio, name):
             assert take_sha256(read_png16(path)) == path.stem
     outcome, calls = studio.run(prompt)
     assert calls == 0  # nothing is paid for twice
-    assert len(payload(outcome)["takes"]) == 4
+    assert len(studio.payload(outcome)["takes"]) == 4
 
 
 def interrupted_when(url: str, takes: Path) -> None:
@@ -476,7 +399,7 @@ def test_a_generator_that_is_interrupted_leaves_no_offer(studio, name):
         (studio.output / PAUSE).unlink(missing_ok=True)
     assert not (studio.output / "loupe_cast" / name).exists()
     outcome, _ = studio.run(casting(name, seed=900))
-    assert len(payload(outcome)["takes"]) == 3
+    assert len(studio.payload(outcome)["takes"]) == 3
 
 
 def interrupted_after_call(studio, before: int) -> None:
@@ -495,8 +418,8 @@ def test_two_prompts_at_once_keep_their_casts_apart(studio, name):
     def work(one, seed):
         try:
             server = Server(studio.server.url)
-            told = payload(server.run(casting(one, seed=seed), studio.fetched / one))
-            lock = pick(told, 1)
+            told = studio.payload(server.run(casting(one, seed=seed), studio.fetched / one))
+            lock = studio.pick(told, 1)
             found[one] = (
                 told,
                 server.run(casting(one, seed=seed + 7, lock=lock), studio.fetched / one),
@@ -518,7 +441,7 @@ def test_two_prompts_at_once_keep_their_casts_apart(studio, name):
         assert json.loads(found[one][1].nodes[LOCK].outputs["lock"])["take_sha256"] in mine
 
 
-def test_a_lock_survives_a_restart(checkout, portraits, tmp_path):
+def test_a_lock_survives_a_restart(checkout, casting_studio, portraits, tmp_path):
     """A ComfyUI of its own, started twice in the same folder."""
     base = tmp_path / "base"
     launch.install_pack(base / "custom_nodes")
@@ -529,15 +452,15 @@ def test_a_lock_survives_a_restart(checkout, portraits, tmp_path):
     shutil.copyfile(portraits / "portrait_a.png", base / "input" / "portrait_a.png")
     python, prompt = launch.python_of(checkout), casting("Marta")
     with launch.comfyui(checkout, python, base, arguments=["--cpu"]) as started:
-        studio = Studio(Server(started.url), base / "output", tmp_path / "one")
-        lock = pick(studio.offer(prompt), 2)
+        studio = casting_studio.Studio(Server(started.url), base / "output", tmp_path / "one")
+        lock = studio.pick(studio.offer(prompt), 2)
         assert len(studio.calls) == 3
     with launch.comfyui(checkout, python, base, arguments=["--cpu"]) as started:
-        studio = Studio(Server(started.url), base / "output", tmp_path / "two")
+        studio = casting_studio.Studio(Server(started.url), base / "output", tmp_path / "two")
         outcome, calls = studio.run(casting("Marta", seed=11, lock=lock))
         assert calls == 0
         assert outcome.nodes[LOCK].outputs["label"] == "model 0 #2"
-        assert len(payload(outcome)["takes"]) == 3  # the offer is still known
+        assert len(studio.payload(outcome)["takes"]) == 3  # the offer is still known
 
 
 # --- with Cast Sheet -----------------------------------------------------------------------------
@@ -566,7 +489,7 @@ def test_what_is_no_take_is_rejected_with_its_reason_and_cannot_be_locked(studio
     prompt = sheet(name)
     outcome, calls = studio.run(prompt)
     assert calls == 6
-    told = {one["number"]: one for one in payload(outcome)["takes"]}
+    told = {one["number"]: one for one in studio.payload(outcome)["takes"]}
     rejected = {number: one["rejected"] for number, one in told.items() if one["rejected"]}
     assert set(rejected) == {3, 4, 5}
     assert "duplicate of 1" in rejected[3]
@@ -574,131 +497,16 @@ def test_what_is_no_take_is_rejected_with_its_reason_and_cannot_be_locked(studio
     assert "no face" in rejected[5]
     sizes = [(one["width"], one["height"]) for one in told.values() if not one["rejected"]]
     assert sizes == [(512, 600), (512, 600), (307, 360)]
-    assert payload(outcome)["compare_takes"] == [1, 2, 6]
+    assert studio.payload(outcome)["compare_takes"] == [1, 2, 6]
     for number in (4, 5):
         locked = copy.deepcopy(prompt)
-        locked[LOCK]["inputs"]["lock"] = pick(payload(outcome), number)
+        locked[LOCK]["inputs"]["lock"] = studio.pick(studio.payload(outcome), number)
         said, calls = studio.fails(locked)
         assert calls == 0
         assert "not offered" in said
     prompt["2"]["inputs"]["seed"] = 4000
-    prompt[LOCK]["inputs"]["lock"] = pick(payload(outcome), 6)
+    prompt[LOCK]["inputs"]["lock"] = studio.pick(studio.payload(outcome), 6)
     outcome, calls = studio.run(prompt)
     # neither the lock nor we, who read the sheet's report, ask the generators
     assert calls == 0
-    assert saved(outcome).shape == (360, 307, 3)
-
-
-# --- the shipped workflows -----------------------------------------------------------------------
-
-
-def shipped(server, name):
-    return read_workflow(ROOT / f"workflows/{name}.json").prompt(server)
-
-
-def only(prompt, kind):
-    """The id of the one node of a type."""
-    (found,) = [key for key, one in prompt.items() if one["class_type"] == kind]
-    return found
-
-
-def crop_of(outcome, prompt):
-    """The close-up that the preview behind the lock shows."""
-    (file,) = outcome.nodes[only(prompt, "PreviewImage")].ui["images"]
-    with Image.open(file) as picture:
-        return np.asarray(picture)
-
-
-def test_the_casting_workflow_asks_four_models_once_and_goes_on_with_the_locked_take(studio, name):
-    prompt = shipped(studio.server, "casting")
-    lock = only(prompt, "LoupeCastLock")
-    brief = prompt[only(prompt, "LoupeCastBrief")]["inputs"]
-    brief["megapixels"] = 0.25
-    prompt[only(prompt, "CheckpointLoaderSimple")] = node("TinySDXL")
-    prompt[only(prompt, "KSampler")]["inputs"]["steps"] = 1
-    prompt[lock]["inputs"]["cast_name"] = name
-    before = len(studio.calls)
-    outcome, calls = studio.run(prompt)
-    # n for those that give several, a run for each seed where they do not
-    asked = [line.removesuffix(f" {brief['prompt']}") for line in studio.calls[before:]]
-    assert sorted(asked) == [
-        *(f"banana 1 {seed}" for seed in range(4)), "gpt 4 0", "recraft 4 0",
-    ]  # fmt: skip
-    assert calls == 6
-    told = payload(outcome, lock)
-    offered = [one for one in told["takes"] if not one["rejected"]]
-    assert Counter(one["model"] for one in offered) == dict.fromkeys(
-        ("Recraft V4", "GPT Image", "Nano Banana Pro"), 4
-    )
-    assert {(one["width"], one["height"]) for one in offered} == {
-        (896, 1152), (1024, 1280), (928, 1152),
-    }  # fmt: skip
-    # what a random model draws has no face; its takes are named after their checkpoint's loader
-    rejected = [one for one in told["takes"] if one["rejected"]]
-    assert len(rejected) == 4
-    assert all("no face" in one["rejected"] for one in rejected)
-    assert only(prompt, "SaveImage") not in outcome.nodes
-
-    prompt[lock]["inputs"]["lock"] = pick(told, 6)
-    brief.update(base_seed=99, prompt="another brief altogether", takes=2)
-    outcome, calls = studio.run(prompt)
-    assert calls == 0
-    (file,) = [path for path in outcome.files if path.name.startswith("casting")]
-    sha = told["takes"][5]["sha256"]
-    with Image.open(file) as picture:
-        assert np.array_equal(np.asarray(picture), cut(read_png16(studio.take(name, sha))))
-    assert outcome.nodes[lock].outputs["label"] == "GPT Image #6"
-    height, width = crop_of(outcome, prompt).shape[:2]
-    assert height > 1.2 * width > 600  # 4:5 at about a megapixel
-
-
-def test_its_api_nodes_are_those_that_comfyui_has(checkout, studio, tmp_path):
-    """The stand-ins have the sockets of the real ones, as a ComfyUI that loads them tells it."""
-    code = (
-        "import json, sys; sys.argv = ['main.py', '--cpu']; import comfy.options; comfy.options.enable_args_parsing()\n"
-        "import utils.install_util  # as main.py: before another package's utils is found\n"
-        "from comfy_api_nodes import nodes_gemini, nodes_openai, nodes_recraft\n"
-        "from comfy_api.v0_0_2 import io\n"
-        "found = [one for module in (nodes_gemini, nodes_openai, nodes_recraft) for one in vars(module).values()]\n"
-        "nodes = [one for one in found if isinstance(one, type) and issubclass(one, io.ComfyNode) and one is not io.ComfyNode]\n"
-        "print('TOLD' + json.dumps({one.GET_SCHEMA().node_id: one.GET_NODE_INFO_V1() for one in nodes}))\n"
-    )
-    done = subprocess.run(
-        [launch.python_of(checkout), "-c", code], cwd=checkout, capture_output=True, text=True, timeout=300
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr[-2000:]
-    real = json.loads(done.stdout.partition("TOLD")[2])
-    prompt = shipped(studio.server, "casting")
-    asked = {one["class_type"] for one in prompt.values()} & set(real)
-    assert len(asked) == 3
-    for kind in asked:
-        told = studio.server.nodes[kind]
-        assert told["output"] == real[kind]["output"]
-        for group in ("required", "optional"):  # hidden is the account
-            assert told["input"].get(group) == real[kind]["input"].get(group)
-
-
-def test_the_workflow_of_files_casts_what_is_loaded(studio, name, portraits):
-    prompt = shipped(studio.server, "casting_from_files")
-    lock = only(prompt, "LoupeCastLock")
-    prompt[lock]["inputs"]["cast_name"] = name
-    photo = np.asarray(Image.open(portraits / "portrait_a.png").convert("RGB"))
-    loads = [key for key, one in prompt.items() if one["class_type"] == "LoadImage"]
-    assert len(loads) == 4
-    for number, key in enumerate(loads[:3]):  # the fourth is the first once more
-        file = portraits / f"take-{number}.png"
-        Image.fromarray((photo * (1 - 0.05 * number)).astype(np.uint8)).save(file)
-        prompt[key]["inputs"]["image"] = studio.server.place(file, file.name)
-    prompt[loads[3]]["inputs"]["image"] = prompt[loads[0]]["inputs"]["image"]
-    outcome, _ = studio.run(prompt)
-    told = payload(outcome, lock)
-    assert [one["model"] for one in told["takes"]] == ["take-0", "take-1", "take-2", "take-0 (2)"]
-    assert [bool(one["rejected"]) for one in told["takes"]] == [False] * 3 + [True]
-    assert "duplicate of 1" in told["takes"][3]["rejected"]
-    assert only(prompt, "SaveImage") not in outcome.nodes
-    prompt[lock]["inputs"]["lock"] = pick(told, 2)
-    outcome, _ = studio.run(prompt)
-    (file,) = [path for path in outcome.files if path.name.startswith("casting")]
-    with Image.open(file) as picture:
-        assert np.array_equal(np.asarray(picture), (photo * 0.95).astype(np.uint8))
-    assert crop_of(outcome, prompt).shape[0] > 600
+    assert studio.saved(outcome).shape == (360, 307, 3)

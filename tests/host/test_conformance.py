@@ -23,7 +23,7 @@ ROOT = Path(__file__).resolve().parents[2]
 SHIPPED = [
     path
     for path in sorted(ROOT.glob("workflows/*.json"))
-    # those that need models, and one whose takes wait for a choice: test_casting.py
+    # those that need models, and one whose takes wait for a choice: test_casting_workflows.py
     if not {"KSampler", "UpscaleModelLoader", "LoupeCastLock"}
     & set(path.read_text("utf-8").split('"'))
 ]
