@@ -1,6 +1,6 @@
 """Compare Panel, as ComfyUI sees it."""
 
-from ..host import input_file, io
+from ..host import input_file, io, progress
 from .captions import NOTHING, caption_of, read_graph_of
 from .panels import POINTS_ARE, PUPILS, panel_of
 
@@ -100,6 +100,7 @@ class ComparePanel(io.ComfyNode):
                 points=points,
                 points_are=points_are,
                 caption=caption,
+                progress=progress,
             )
         )
 

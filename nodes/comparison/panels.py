@@ -54,6 +54,7 @@ def panel_of(
     points: str = "",
     points_are: str = PUPILS,
     caption: Caption = NOTHING,
+    progress: Progress | None = None,
 ) -> Panel:
     """One picture as an entry.
 
@@ -73,6 +74,8 @@ def panel_of(
         ``x,y x,y`` in pixels: for pictures too close for any detector.
     points_are : a name of ``POINTS_ARE``
     caption : Caption
+    progress : callable, optional
+        As of ``framing.find.find_faces``, where a face is looked for.
 
     Raises
     ------
@@ -105,7 +108,7 @@ def panel_of(
     elif faces is None and box is not None:
         face = None
     else:
-        face = _faces_of(image, faces, "image")[0]
+        face = _faces_of(image, faces, "image", progress)[0]
     return Panel(
         image, face, label.strip() or caption.name, subline.strip() or caption.detail, box, caption
     )

@@ -28,6 +28,9 @@ SEARCHES = {
     "compare": lambda picture, progress: panels.gather(
         {"panel0": picture, "panel1": picture}, None, "", progress=progress
     ),
+    "compare panel": lambda picture, progress: panels.panel_of(
+        picture, "", None, progress=progress
+    ),
     "align faces": lambda picture, progress: align.gather(
         {"image0": picture, "image1": picture}, progress=progress
     ),
