@@ -56,7 +56,7 @@ class Lens(io.ComfyNode):
                 ),
                 io.Combo.Input(
                     "style", options=[NO_STYLE, *styles()], default=NO_STYLE, optional=True,
-                    tooltip="A ready mixture of character, level and format, which then count instead of the widgets above.",
+                    tooltip="A ready mixture of character and level, which then count instead of the widgets above; its format multiplies format_mm.",
                 ),
                 io.Float.Input(
                     "focus_um", default=0.0, min=-500.0, max=500.0, step=5.0, optional=True,
