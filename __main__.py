@@ -338,18 +338,17 @@ def run_kernels(options: argparse.Namespace) -> int:
 
 def run_plate(options: argparse.Namespace) -> int:
     """Draw a plate again; 0 where every byte is as it was."""
-    rebuild, encode = part("nodes.comparison.rebuild"), part("nodes.comparison.encode")
+    rebuild = part("nodes.comparison.rebuild")
     manifest = options.manifest
     folders = [manifest.resolve().parent, *options.sources]
     fonts = [options.fonts or manifest.resolve().parent]
     text = manifest.read_text("utf-8")
     made = rebuild.rebuild(text, folders, fonts=fonts, source=manifest.name)
-    for number, picture in enumerate(made.picture):
-        path = options.output or manifest.with_suffix(".png")
-        if number:
-            path = path.with_stem(f"{path.stem}_{number:02}")
-        with open(path, "xb") as file:
-            encode.write_picture(file, picture, "PNG 8-bit")
+    first = options.output or manifest.with_suffix(".png")
+    numbers = range(1, len(made.picture))
+    places = [first, *(first.with_stem(f"{first.stem}_{number:02}") for number in numbers)]
+    rebuild.save_slides(made.picture, places)
+    for number, path in enumerate(places):
         say(f"The plate: {path}" if number == 0 else f"Slide {number}: {path}")
     if made.same:
         say("Every byte is as it was.")

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from ..finite import finite_number
+
 _MOST_JSON = 4 * 2**20  # bytes; an offer of 256 takes with face meshes has 3 MB
 
 
@@ -24,18 +26,23 @@ def check_inside(path: Path, output: Path) -> None:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """A JSON object in a file; ValueError where there is none."""
+    """A JSON object in a file, None in place of what is no number; ValueError where there is none."""
     with path.open("rb") as file:
         data = file.read(_MOST_JSON + 1)
     if len(data) > _MOST_JSON:
         raise ValueError(f"{path.name} is larger than any of its kind")
     try:
-        told = json.loads(data)
+        told = json.loads(data, parse_float=finite, parse_constant=lambda _: None)
     except RecursionError:
         raise ValueError(f"{path.name} is nested too deeply") from None
     if not isinstance(told, dict):
         raise ValueError(f"{path.name} holds no JSON object")
     return told
+
+
+def finite(text: str) -> float | None:
+    """A number of JSON, or None for one that no page can read back."""
+    return finite_number(float(text))
 
 
 def read_beside(path: Path, output: Path) -> dict[str, Any]:

@@ -11,9 +11,9 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from math import isfinite
 from typing import Any
 
+from ..finite import finite_number
 from ..labels import one_line
 from .ranking import TIE, best_of, distance_of
 from .take import Cast, Take
@@ -219,5 +219,4 @@ def _whole(value: Any) -> int | None:
 
 
 def _number(value: Any) -> float | None:
-    good = type(value) in (int, float) and isfinite(value)
-    return float(value) if good else None
+    return finite_number(value)

@@ -10,6 +10,7 @@ from dataclasses import asdict
 from math import isfinite
 from typing import Any
 
+from ..finite import finite_number
 from ..framing.faces import Face, Faces
 from .ranking import distance_of
 from .take import Cast, Take
@@ -131,5 +132,5 @@ def _points(told: Any) -> tuple[tuple[float, float], ...] | None:
 
 
 def _number(value: Any) -> float | None:
-    good = type(value) in (int, float) and isfinite(value) and abs(value) < _FARTHEST
-    return float(value) if good else None
+    number = finite_number(value)
+    return number if number is not None and abs(number) < _FARTHEST else None

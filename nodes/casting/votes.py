@@ -6,6 +6,7 @@ offer the last counts: its maker has changed their mind.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import exp, isfinite, sqrt
@@ -13,10 +14,17 @@ from typing import Any
 
 import numpy as np
 
+from ..finite import finite_number
+from ..labels import one_line
+
 BLIND = "blind pick"
 Z = 1.959963984540054  # the normal quantile of 95 %
 FEWEST_PICKS = 20  # blind ones, before anything is trusted
 PRIOR = 0.5  # of a win and of a loss of every model against one of the mean strength
+MOST_OFFERED = 256  # takes in a line of the log; a line with more was not written by the pack
+MOST_MODELS = 64  # that are ranked; work grows with their third power
+MOST_LETTERS = 120  # of a model's name
+_MOST_CLOSE = 8  # models that one is called too close to, in words
 _ROUNDS = 200
 _ENOUGH = 1e-12  # of a step of Newton's
 
@@ -84,11 +92,10 @@ def trust(lines: Iterable[Line]) -> Trust:
     for line in _blind(lines):
         scores: dict[str, float] = {}
         for one in line["offered"]:
-            score = one.get("score")
-            if one.get("rank") is None or one.get("rejected") or isinstance(score, bool):
+            score = finite_number(one.get("score"))
+            if one.get("rank") is None or one.get("rejected") or score is None:
                 continue
-            if isinstance(score, int | float) and isfinite(score):
-                scores[str(one.get("sha256"))] = float(score)
+            scores[str(one.get("sha256"))] = score
         if len(scores) < 2:
             continue
         of += 1
@@ -98,13 +105,15 @@ def trust(lines: Iterable[Line]) -> Trust:
 
 
 def _blind(lines: Iterable[Line]) -> Iterator[Line]:
-    """The last blind pick from each offer; what is no pick is passed over."""
+    """The last blind pick from each offer; what is no pick, or no offer of the pack's, is passed over."""
     found: dict[frozenset[str], Line] = {}
     for line in lines:
         if not isinstance(line, Mapping) or line.get("by") != BLIND:
             continue
         offered = line.get("offered")
-        if not isinstance(offered, list) or not all(isinstance(one, Mapping) for one in offered):
+        if not isinstance(offered, list) or len(offered) > MOST_OFFERED:
+            continue
+        if not all(isinstance(one, Mapping) for one in offered):
             continue
         offer = frozenset(str(one.get("sha256")) for one in offered)
         if isinstance(line.get("picked"), str) and line["picked"] in offer:
@@ -146,6 +155,8 @@ class Standing:
     strengths: tuple[Strength, ...]
     differences: Mapping[tuple[str, str], tuple[float, float]]
     """For each two that votes join the 95 % interval of the difference of their strengths."""
+    left_out: int = 0
+    """Models that are not ranked: others were offered more often."""
 
     def too_close(self, one: str, other: str) -> bool:
         """Whether the votes cannot tell two models apart."""
@@ -161,13 +172,16 @@ class Standing:
 
 
 def choices_of(lines: Iterable[Line]) -> list[Choice]:
-    """The blind picks of a log as choices among the models whose takes were offered."""
+    """The blind picks of a log as choices among the models whose takes were offered.
+
+    Names are brought to one line of at most ``MOST_LETTERS``: they are written into reports.
+    """
     found = []
     for line in _blind(lines):
         models = {
-            str(one.get("sha256")): one["model"]
+            str(one.get("sha256")): name
             for one in line["offered"]
-            if isinstance(one.get("model"), str) and one["model"] and not one.get("rejected")
+            if not one.get("rejected") and (name := _name_of(one.get("model")))
         }
         winner = models.get(line["picked"])
         offered: dict[str, float] = {}
@@ -178,10 +192,21 @@ def choices_of(lines: Iterable[Line]) -> list[Choice]:
     return found
 
 
+def _name_of(model: object) -> str:
+    """A model's name as reports write it; empty where there is none."""
+    if not isinstance(model, str):
+        return ""
+    # a few letters more than are kept: what cannot be written goes
+    return one_line(model[: 4 * MOST_LETTERS])[:MOST_LETTERS].rstrip()
+
+
 def bradley_terry(
     votes: Iterable[Choice | tuple[str, str]], *, prior: float = PRIOR, z: float = Z
 ) -> Standing:
     """The strengths that make the votes most likely, with intervals.
+
+    Of more than ``MOST_MODELS`` models those are ranked that were offered most often, by the picks
+    that fell on them; ``Standing.left_out`` counts the others.
 
     Parameters
     ----------
@@ -209,9 +234,10 @@ def bradley_terry(
         raise ValueError(f"prior must be above 0, got {prior:g}")
     given = [_choice(vote) for vote in votes]
     choices = [one for one in given if len(one.offered) > 1 and one.winner in one.offered]
+    choices, left_out = _most_offered(choices)
     names = sorted({name for one in choices for name in one.offered})
     if not names:
-        return Standing((), {})
+        return Standing((), {}, left_out)
     takes = np.array([[float(one.offered.get(name, 0)) for name in names] for one in choices])
     won = np.array([names.index(one.winner) for one in choices])
     strength, covariance = _fitted(takes, won, prior)
@@ -237,7 +263,7 @@ def bradley_terry(
                 reach = z * sqrt(max(0.0, float(spread)))
                 differences[one, names[j]] = (gap - reach, gap + reach)
     found.sort(key=lambda one: (-one.strength, one.name))
-    return Standing(tuple(found), differences)
+    return Standing(tuple(found), differences, left_out)
 
 
 def standing_lines(standing: Standing) -> list[str]:
@@ -250,8 +276,34 @@ def standing_lines(standing: Standing) -> list[str]:
         )
         before: Sequence[Strength] = standing.strengths[:place]
         close = [other.name for other in before if standing.too_close(one.name, other.name)]
-        lines.append(f"{line}; too close to call with {', '.join(close)}" if close else line)
+        # the nearest ones, in the order in which they stand
+        more = f" and {len(close) - _MOST_CLOSE} others" if len(close) > _MOST_CLOSE else ""
+        named = ", ".join(close[-_MOST_CLOSE:]) + more
+        lines.append(f"{line}; too close to call with {named}" if close else line)
+    if standing.left_out:
+        lines.append(
+            f"{standing.left_out} more model{'s are' if standing.left_out > 1 else ' is'} not ranked: "
+            f"only the {MOST_MODELS} that were offered most often are"
+        )
     return lines
+
+
+def _most_offered(choices: Sequence[Choice]) -> tuple[list[Choice], int]:
+    """The choices among the models that were offered most often, and how many models that leaves out.
+
+    In Luce's choice what else was offered does not change the odds between those that stay.
+    """
+    offers = Counter(name for one in choices for name in one.offered)
+    if len(offers) <= MOST_MODELS:
+        return list(choices), 0
+    kept = set(sorted(offers, key=lambda name: (-offers[name], name))[:MOST_MODELS])
+    fewer = [
+        Choice(one.winner, {name: takes for name, takes in one.offered.items() if name in kept})
+        for one in choices
+        if one.winner in kept
+    ]
+    fewer = [one for one in fewer if len(one.offered) > 1]
+    return fewer, len(offers) - len({name for one in fewer for name in one.offered})
 
 
 def _choice(vote: Choice | tuple[str, str]) -> Choice:

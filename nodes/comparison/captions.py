@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from ..labels import one_line
+from ..picture_files import FORMATS
 
 FILE = Path(__file__).with_name("captions.json")
 MOST_NODES = 5000  # of a graph that are looked at
@@ -108,7 +109,7 @@ def read_graph_of(path: Path) -> Any:
     from PIL import Image
 
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=FORMATS) as file:
             text = file.info.get("prompt") if file.format == "PNG" else None
             if file.format == "PNG" and text is None:
                 file.load()  # text may stand after the pixels

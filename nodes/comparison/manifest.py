@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
+from ...kernels.picture import MAX_SIDE, check_result
 from ...kernels.resample import KERNELS
 from ..framing.faces import Box
 from .design import MOST_SLIDES, PLACES, Design, Settings, Shown, Slide
@@ -146,6 +147,8 @@ def read_manifest(text: str, source: str = "the manifest") -> tuple[Design, dict
             raise TypeError("sources must be a list of objects")
         if not all(isinstance(one.get("sha256"), str) for one in sources):
             raise KeyError("sha256 of a source")
+        for one in sources:
+            _pair(one["size"], 1, MAX_SIDE)  # what is looked for as a file is known by it first
         wanted = max(one.source for slide in design.slides for one in slide.panels)
         if not wanted < len(sources) <= MOST:
             raise ValueError(f"{len(sources)} sources for panels up to number {wanted + 1}")
@@ -163,6 +166,9 @@ def _design(value: dict[str, Any]) -> Design:
     key = _slide(value["key"])
     if len(sizes | {key.layout.size}) > 1:
         raise ValueError("its slides differ in size")
+    if key.panels:
+        raise ValueError("its key shows panels")
+    check_result(len(slides), *key.layout.size, "the plate")
     return Design(
         kernel=_of(value["kernel"], KERNELS),
         label_place=_of(value["label_place"], PLACES),
@@ -198,6 +204,9 @@ def _layout(value: dict[str, Any]) -> Layout:
     for x, y in origins:
         if min(panel) < 1 or x + panel[0] > size[0] or y + panel[1] > size[1]:
             raise ValueError(f"a panel of {panel} at {(x, y)} leaves the plate of {size}")
+    # some kB can ask for gigabytes
+    if len(origins) * panel[0] * panel[1] > size[0] * size[1]:
+        raise ValueError(f"{len(origins)} panels of {panel} do not fit the plate of {size}")
     rest = {
         name: _whole(value[name], 0, LARGEST)
         for name in ("margin", "label", "head", "foot", "top", "bottom")

@@ -18,12 +18,12 @@ from typing import Any
 from .describe import describe, table
 from .launch import own_comfyui
 from .outcome import HostError, Outcome, Refusal, Watch
+from .pictures import ENDINGS
 from .runner import Host, StandIn, Workflow, apply, loaders, pictures_for, place, read_workflow
 from .server import Server
 from .standin.graph import GraphError, NodeError
 
 Say = Callable[[str], None]
-_PICTURES = {".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"}
 _RECORD = "run.json"
 _FAILED, _MISUSED = 1, 2
 _FEW_STEPS = 4  # not worth a bar
@@ -86,9 +86,11 @@ def _host(ours: Mapping[str, Any], url: str | None, say: Say) -> Iterator[Host]:
 def _pictures(folder: Path) -> list[Path]:
     if not folder.is_dir():
         raise Refusal(f"--batch takes a folder, got {folder}")
-    found = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES)
+    found = sorted(
+        path for path in folder.iterdir() if path.suffix.lower() in ENDINGS and path.is_file()
+    )
     if not found:
-        raise Refusal(f"{folder} holds no picture ({', '.join(sorted(_PICTURES))})")
+        raise Refusal(f"{folder} holds no picture ({', '.join(sorted(ENDINGS))})")
     return found
 
 
@@ -127,7 +129,10 @@ class _Job:
         digest = hashlib.sha256()
         digest.update(json.dumps([self.host.kind, self._prompt], sort_keys=True).encode())
         for node_id, file in self._pictures(extra).items():
-            digest.update(node_id.encode() + hashlib.sha256(file.read_bytes()).digest())
+            digest.update(
+                node_id.encode("utf-8", "surrogatepass")
+                + hashlib.sha256(file.read_bytes()).digest()
+            )
         return digest.hexdigest()
 
     def _pictures(self, extra: Sequence[Path]) -> dict[str, Path]:

@@ -15,6 +15,17 @@ import numpy as np
 import torch
 from torch import Tensor
 
+ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
+_FORMATS = (
+    "PNG",
+    "JPEG",
+    "WEBP",
+    "BMP",
+    "TIFF",
+    "GIF",
+)  # none that Pillow hands to another program, as EPS
+_MOST_DIGITS = 16  # of a file's number
+
 
 def read_picture(path: Path) -> tuple[Tensor, Tensor]:
     """A file as IMAGE (1, H, W, 3), sRGB 0..1, and MASK (1, H, W), 1 where it is transparent.
@@ -24,7 +35,7 @@ def read_picture(path: Path) -> tuple[Tensor, Tensor]:
     from PIL import Image, ImageOps
 
     try:
-        with Image.open(path) as file:
+        with Image.open(path, formats=_FORMATS) as file:
             if file.mode[0] in "IF":
                 raise OSError(f"{file.mode} holds more than 8 bits a channel; save it with 8")
             picture = ImageOps.exif_transpose(file)
@@ -49,7 +60,11 @@ def save_pictures(
     """
     from PIL import Image, PngImagePlugin
 
-    target = (folder / prefix).resolve()
+    try:
+        target = (folder / prefix).resolve()
+        prefix.encode("utf-8")
+    except ValueError:
+        raise ValueError(f"filename_prefix must be a file's name, got {prefix[:80]!r}") from None
     if not target.is_relative_to(folder.resolve()) or target == folder.resolve():
         raise ValueError(
             f"filename_prefix must name a file inside the output folder, got {prefix!r}"
@@ -59,19 +74,35 @@ def save_pictures(
     for key, value in (("prompt", prompt), ("workflow", workflow)):
         if value is not None:
             text.add_text(key, json.dumps(value))
-    taken = [_counter(path, target.name) for path in target.parent.glob("*.png")]
+    number = max((_counter(path, target.name) for path in target.parent.glob("*.png")), default=0)
     files = []
-    for offset, image in enumerate(images):
+    for image in images:
         pixels = np.clip(255.0 * image.float().cpu().numpy(), 0, 255).astype(np.uint8)
         if pixels.shape[-1] == 1:
             pixels = pixels[..., 0]
-        path = target.parent / f"{target.name}_{max(taken, default=0) + 1 + offset:05}_.png"
-        Image.fromarray(pixels).save(path, pnginfo=text, compress_level=4)
+        number, path = _claimed(target, number + 1)
+        try:
+            Image.fromarray(pixels).save(path, "PNG", pnginfo=text, compress_level=4)
+        except BaseException:
+            path.unlink(missing_ok=True)
+            raise
         files.append(path)
     return files
+
+
+def _claimed(target: Path, number: int) -> tuple[int, Path]:
+    """The first free name from a number on; the file is made, so that no other run takes it."""
+    while True:
+        path = target.parent / f"{target.name}_{number:05}_.png"
+        try:
+            path.open("xb").close()
+            return number, path
+        except FileExistsError:
+            number += 1
 
 
 def _counter(path: Path, prefix: str) -> int:
     """The number in ``prefix_00012_.png``, 0 for any other name."""
     digits = path.stem.removeprefix(f"{prefix}_").removesuffix("_")
-    return int(digits) if path.stem.startswith(f"{prefix}_") and digits.isdigit() else 0
+    counts = digits.isascii() and digits.isdecimal() and len(digits) < _MOST_DIGITS
+    return int(digits) if path.stem.startswith(f"{prefix}_") and counts else 0

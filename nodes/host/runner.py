@@ -12,16 +12,18 @@ import time
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, Protocol
 
 from . import saving_into
 from .outcome import Outcome, Refusal, Watch
+from .pictures import ENDINGS
 from .standin import graph
 from .standin.graph import GraphError, Prompt, Results
 from .standin.images import image_nodes
 from .workflow import Slot, is_ui_format, slots_of, spread, ui_to_api
 
+_MOST_DIGITS = 20  # of a node's number
 SAMPLES = ("portrait_a.png", "portrait_b.png")  # the names that the shipped workflows load
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -72,10 +74,12 @@ class StandIn:
         self.nodes: Mapping[str, Any] = {**ours, **image_nodes(self._input, self._input)}
 
     def has_picture(self, name: str) -> bool:
-        return (self._input / name).is_file()
+        return _is_plain(name) and (self._input / name).is_file()
 
     def place(self, file: Path, name: str) -> str:
         """Copy a picture to where LoadImage looks; its name there."""
+        if not _is_plain(name):
+            raise Refusal(f"a picture must have a file's name, got {name[:80]!r}")
         shutil.copyfile(file, self._input / name)
         return name
 
@@ -326,7 +330,12 @@ def _value(slot: Slot, text: str, setting: str) -> Any:
 def loaders(prompt: Prompt) -> list[str]:
     """The ids of the Load Image nodes, in the order of their numbers."""
     found = [key for key, node in prompt.items() if node["class_type"] == "LoadImage"]
-    return sorted(found, key=lambda key: (not key.isdigit(), int(key) if key.isdigit() else 0, key))
+
+    def order(key: str) -> tuple[bool, int, str]:
+        counts = key.isascii() and key.isdigit() and len(key) < _MOST_DIGITS
+        return (not counts, int(key) if counts else 0, key)
+
+    return sorted(found, key=order)
 
 
 def pictures_for(
@@ -356,12 +365,13 @@ def pictures_for(
 def place(prompt: dict[str, dict[str, Any]], pictures: Mapping[str, Path], host: Host) -> None:
     """Bring the pictures to the host, and write their names there into the prompt."""
     taken: dict[str, Path] = {}
-    for node_id, file in pictures.items():
+    for number, (node_id, file) in enumerate(pictures.items(), 1):
         if file == sample():
             prompt[node_id]["inputs"]["image"] = _place_sample(file, host)
             continue
-        other = taken.setdefault(file.name, file) != file  # the same name in another folder
-        name = f"{node_id.replace(':', '_')}_{file.name}" if other else file.name
+        name = file.name
+        while taken.setdefault(name, file) != file:  # the same name in another folder
+            name = f"{number:03}_{name}"
         prompt[node_id]["inputs"]["image"] = host.place(file, name)
 
 
@@ -380,11 +390,10 @@ def find_picture(name: str, node_id: str, workflow: Path) -> Path:
 
     A name that leads elsewhere is not followed: workflows come from strangers.
     """
-    asked = Path(name)
-    if not asked.is_absolute() and ".." not in asked.parts:
+    if _is_picture_below(name):
         for folder in (workflow.parent, Path.cwd()):
-            if (folder / asked).is_file():
-                return folder / asked
+            if (folder / name).is_file() and _is_inside(folder / name, folder):
+                return folder / name
     photo = sample()
     if name in SAMPLES and photo:
         return photo
@@ -392,6 +401,23 @@ def find_picture(name: str, node_id: str, workflow: Path) -> Path:
         f"node {node_id} (Load Image) asks for {name}, which lies neither beside the workflow nor in the "
         "current folder. Name a picture with --input."
     )
+
+
+def _is_picture_below(name: str) -> bool:
+    """Whether a name is a picture's and leads to a folder or below it, on any system."""
+    ways = (PurePosixPath(name), PureWindowsPath(name))
+    leads_out = any(way.anchor or ".." in way.parts for way in ways)
+    return not leads_out and "\0" not in name and ways[0].suffix.lower() in ENDINGS
+
+
+def _is_inside(path: Path, folder: Path) -> bool:
+    """Links followed."""
+    return path.resolve().is_relative_to(folder.resolve())
+
+
+def _is_plain(name: str) -> bool:
+    """Whether it is the name of a file alone, on any system."""
+    return name not in ("", ".", "..") and not set(name) & set("/\\:\0")
 
 
 def sample() -> Path | None:

@@ -129,7 +129,8 @@ def loaded(path: Path) -> Any:
     Raises
     ------
     ValueError
-        It is damaged, or holds more than that; nothing in it was run.
+        It is damaged, holds more than that, or is packed or stretched, so that little on the disk
+        would be much in memory; nothing in it was run.
     OSError
     """
     if path.suffix.lower() == SAFE:
@@ -151,8 +152,11 @@ def _unpickled(path: Path) -> Any:
 
     import torch
 
+    from ..torch_files import check_stored, check_whole
+
+    check_stored(path)
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        found = torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError:
         # torch's own words tell how to run what is in the file; that advice is not passed on
         raise ValueError(
@@ -161,6 +165,8 @@ def _unpickled(path: Path) -> Any:
         ) from None
     except (RuntimeError, EOFError, KeyError, IndexError, AttributeError, TypeError):
         raise ValueError("it is damaged or no file of torch's. Download it again") from None
+    check_whole(found)
+    return found
 
 
 def _of_kind(kind: str, folders: Sequence[Path]) -> dict[str, Path]:

@@ -20,6 +20,20 @@ DEFAULT = "soft focus 90 mm f/2.2"
 ABOUT = "about"  # a row's line for people; no part of the lens
 MAX_NAME = 80  # letters: one line of a report or a picture
 MAX_ABOUT = 300
+# Of a file's values, to either side: 50 times what Lens Profile's widgets allow. Far beyond, the size of
+# a PSF is no number any more.
+_MOST = {
+    "focus_um": 1e5,
+    "w040_um": 1e3,
+    "w060_um": 1e3,
+    "w131_um": 1e3,
+    "w222_um": 1e3,
+    "w220_um": 1e3,
+    "loca_um": 5e4,
+    "lca_um_per_100nm": 5e3,
+    "residual_sigma_um": 2500.0,
+    "rotation_deg": 9e3,
+}
 
 
 class CatalogueError(ValueError):
@@ -145,6 +159,12 @@ def _read_row(row: Any, where: str) -> tuple[Lens, str]:
         lens = Lens(**{name: value for name, value in row.items() if name != ABOUT})
     except ValueError as error:
         raise CatalogueError(f"{where}: {error}") from None
+    for name, most in _MOST.items():
+        value = getattr(lens, name)
+        if abs(value) > most:
+            raise CatalogueError(
+                f"{where}: {name} must be from {-most:g} to {most:g}, got {value:g}. Correct it in the file"
+            )
     if len(lens.name) > MAX_NAME or not lens.name.isprintable():
         raise CatalogueError(
             f"{where}: name must be one line of at most {MAX_NAME} letters, got {len(lens.name)}"

@@ -91,7 +91,7 @@ def damaged():
 def strange():
     """Values of JSON where others belong, among them what Python reads and JSON does not have."""
     return (
-        None, True, 0, -1, 1e308, float("nan"), float("inf"), 2**70, "", "x" * 300, "__proto__", "\x00", "\ud800",
+        None, True, 0, -1, 1e308, float("nan"), float("inf"), 2**70, 10**400, "", "x" * 300, "__proto__", "\x00", "\ud800",
         [], {}, [[]], [None] * 50, {"__proto__": {"polluted": 1}}, {"constructor": {"prototype": {}}}, ["1", 0],
         ["1", -1], ["nobody", 0], ["1", 2**40],
     )  # fmt: skip

@@ -19,6 +19,7 @@ import torch
 from portrait_loupe.nodes.casting.lock import TakeLock
 from portrait_loupe.nodes.casting.realism.store import load_corridor, save_corridor
 from portrait_loupe.nodes.casting.vote_log import read_votes
+from portrait_loupe.nodes.comparison.rebuild import save_slides
 from portrait_loupe.nodes.host import IN_COMFYUI
 from portrait_loupe.nodes.lens.catalogue import find_lens
 from portrait_loupe.nodes.lens.files import save_lens
@@ -189,6 +190,10 @@ def savers(made, ours, folder):
         made = replace(load_corridor("shipped", []), created=day)
         save_corridor(made, "mine", folder / "models" / "loupe_corridors", existing)
 
+    def drawn_again():
+        again = [folder / "output" / name for name in ("again.png", "again_01.png")]
+        save_slides(made["small"].expand(2, -1, -1, -1), again)
+
     return {
         "identity beside": (lambda: identity.execute(made["ada"], "mine", "keep both"),
                             lambda: identity.execute(made["bob"], "mine", "keep both")),
@@ -202,6 +207,7 @@ def savers(made, ours, folder):
         "plate as WebP": (lambda: save_plate(1, False), lambda: save_plate(1, True, format="WebP lossless")),
         "plate as JPEG": (lambda: save_plate(1, False), lambda: save_plate(1, True, format="JPEG 4:4:4")),
         "slides": (lambda: save_plate(2, False), lambda: save_plate(2, True)),
+        "plate drawn again": (lambda: None, drawn_again),
         "offer": (lambda: lock.execute(cast=made["cast"], cast_name="mine", mode="first"),
                   lambda: lock.execute(cast=made["other"], cast_name="mine", mode="first")),
         "lock": (lambda: lock.execute(cast=made["cast"], cast_name="mine", mode="first"),
@@ -210,7 +216,7 @@ def savers(made, ours, folder):
 
 
 SAVERS = ("identity beside", "identity over", "lens", "corridor beside", "corridor over", "plate", "plate of 16 bits", "plate as WebP", "plate as JPEG",
-          "slides", "offer", "lock")  # fmt: skip
+          "slides", "plate drawn again", "offer", "lock")  # fmt: skip
 # What may be there after a refusal, beside what was before: a take that is whole, and costs money to make again.
 KEPT = {"offer": ("output/loupe_cast/mine",)}
 # Where a refusal is told of in the report and the run goes on: the picture is given all the same. Files of

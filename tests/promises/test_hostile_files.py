@@ -188,6 +188,12 @@ def votes(path):
     return one
 
 
+def members_of(path):
+    """Without a picture beside it a record is not opened."""
+    path.with_suffix(".png").write_bytes(b"a picture")
+    return list_members(path.parents[2])
+
+
 TAKE = {
     "schema": 1, "sha256": SHA, "number": 1, "model": "m", "seed": 3, "prompt_sha": "x", "score": 1.5, "rank": 1,
     "reason": "r", "rejected": None, "width": 9, "height": 9, "face": {"eyes": [[1, 2], [3, 4]], "points": [[1, 2]],
@@ -198,14 +204,22 @@ TAKE = {
 VALUES = {
     "lens": (lambda: json.loads(write_lens(find_lens("soft focus 90 mm f/2.2"))), "a.json", lens_file),
     "corridor": (lambda: own("nodes/casting/realism/corridor.json"), "a.json", lambda path: load_corridor("a", [path.parent])),
-    "routing": (lambda: {"models": [{"model": "m", "seeds": True}], "needs": {"skin texture": [{"model": "m", "reason": "r", "source": "s"}]}},
+    "routing": (lambda: {"models": [{"model": "m", "nodes": ["X"], "seeds": "used", "negative": True, "offers": "o"}],
+                         "needs": {"skin texture": [{"model": "m", "reason": "r", "source": "s"}, {"model": "Recraft V4", "leave_out": True}]}},
                 "a.json", harmless(load_routing)),
-    "lexicon": (lambda: {"terms": [{"text": "plastic skin", "kind": "style", "weight": 0.5}]}, "a.json", harmless(read_lexicon)),
-    "phrases": (lambda: {"presets": own("nodes/identity/prompt/close_up.json")["presets"][:2],
-                         "options": {"light": [{"name": "neon", "text": "neon light"}]}}, "a.json", harmless(lambda folders: with_own(shipped(), folders))),
+    "lexicon": (lambda: {"terms": [{"class": "style", "weight": 0.6, "terms": [["zzanime", "zzanimes"], "zzmanga"], "advice": "x y",
+                                    "ages": [1, 20], "needs_age": True, "alone": False, "followed_by": ["a"]},
+                                   {"class": "occlusion", "weight": 0.6, "terms": ["zz"], "ages": "number"}]}, "a.json", harmless(read_lexicon)),
+    "phrases": (lambda: {"options": {"light": [{"name": "neon", "words": [{"say": "neon light from [the eye|each eye]", "tag": "neon", "weight": 1.2,
+                                                "part": "iris"}], "against": ["x"], "hides": ["iris"], "style": ["a"], "conflict": ["b"],
+                                                "occlusion": ["c"], "label": "n"}],
+                                     "region": [{"name": "zz", "shot": "ECU eyes", "parts": ["iris"],
+                                                 "words": [{"say": "macro of {subject}", "tag": "macro"}], "one_eye": True}]},
+                         "presets": [{"name": "mine", "about": "x", "region": "zz", "light": "neon", "age": 30}]},
+                "a.json", harmless(lambda folders: with_own(shipped(), folders))),
     "offer": (lambda: {"schema": 1, "cast": "a", "at": "2026", "takes": [TAKE]}, "loupe_cast/a/offer.json",
               lambda path: (read_offer("a", path.parents[2]))),
-    "member": (lambda: TAKE, f"loupe_cast/a/{SHA}.json", lambda path: list_members(path.parents[2])),
+    "member": (lambda: TAKE, f"loupe_cast/a/{SHA}.json", members_of),
     "vote": (lambda: votes(None), "loupe_cast/votes.jsonl", log_of),
     "lock": (lambda: TAKE, "a.json", lambda path: read_lock(path.read_text("utf-8"))),
     "record": (lambda: TAKE, "a.json", lambda path: face_from((json.loads(path.read_text("utf-8")) or {}).get("face"))
@@ -285,6 +299,19 @@ def test_a_damaged_file_is_read_or_refused_in_words(name, made, damaged, tmp_pat
     assert refused >= 6 or name.startswith("graph")  # half of it, nothing at all, ...
 
 
+@pytest.mark.parametrize("name", ["routing", "lexicon", "phrases", "member"])
+def test_the_good_one_is_taken_whole(tmp_path, name):
+    """Or nothing of what follows would be read as far as its numbers."""
+    value, place, read = VALUES[name]
+    path = tmp_path / place
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(value()), "utf-8")
+    found = read(path)
+    remarks = {"phrases": lambda: found[1], "member": lambda: ()}.get(name, lambda: found.remarks)()
+    assert tuple(remarks) == ()
+    assert found
+
+
 @pytest.mark.parametrize("name", VALUES)
 def test_strange_json_is_read_or_refused_in_words(name, mutated, damaged, tmp_path):
     value, place, read = VALUES[name]
@@ -309,23 +336,34 @@ def test_strange_json_is_read_or_refused_in_words(name, mutated, damaged, tmp_pa
     assert peak.mb < ROOM_MB
 
 
-def test_a_strange_manifest_is_drawn_or_refused_in_words(made, mutated, tmp_path):
+def test_a_strange_manifest_is_drawn_or_refused_in_words(made, mutated, hopper, tmp_path):
     """By both who read it: the one that draws a plate again, the one that saves it."""
+    from safetensors.torch import save_file
+
     good = json.loads(made["manifest"])
-    read_manifest(json.dumps(good))
+    picture = torch.nn.functional.interpolate(
+        hopper.movedim(-1, 1), (300, 256), mode="area"
+    ).movedim(1, -1)  # as made() compares it
+    kept = {source_sha256(picture): picture[0].contiguous()}
+    save_file(kept, tmp_path / "a.sources.safetensors")
+    assert rebuild(json.dumps(good), [tmp_path]).same
+    drawn = 0
     with Peak() as peak:
         for one in mutated(good, MUTANTS, seed=1):
             (tmp_path / "a.json").write_text(json.dumps(one), "utf-8")
             tried(
                 lambda path: read_manifest(path.read_text("utf-8"), path.name), tmp_path / "a.json"
             )
-            tried(lambda path: rebuild(path.read_text("utf-8"), [path.parent]), tmp_path / "a.json")
+            drawn += not tried(
+                lambda path: rebuild(path.read_text("utf-8"), [path.parent]), tmp_path / "a.json"
+            )
             tried(
                 lambda path: slide_names(
                     3, cleaned(read_saved_manifest(path.read_text("utf-8")) or {})
                 ),
                 tmp_path / "a.json",
             )
+    assert MUTANTS / 5 < drawn < MUTANTS
     assert peak.mb < ROOM_MB
 
 

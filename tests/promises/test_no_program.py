@@ -18,7 +18,17 @@ SOURCES = sorted([*ROOT.glob("kernels/**/*.py"), *ROOT.glob("nodes/**/*.py"), RO
 MODULES = {"pickle", "cPickle", "_pickle", "dill", "cloudpickle", "joblib", "marshal", "shelve", "yaml", "subprocess",
            "runpy", "code", "codeop", "pty", "ctypes"}  # fmt: skip
 BUILT_IN = {"eval", "exec", "compile", "__import__"}  # network.eval() and re.compile() are others
-CALLS = {"system", "popen", "spawnl", "spawnv", "execv", "execl", "fork"}
+CALLS = {
+    "system",
+    "popen",
+    "fork",
+    "forkpty",
+    "startfile",
+    "create_subprocess_exec",
+    "create_subprocess_shell",
+}
+FAMILIES = ("exec", "spawn", "posix_spawn")  # of os: execvp, spawnle ...
+LOADERS = {"torch.jit.load", "torch.hub.load"}  # run what they read
 READERS = {"torch.load": ("weights_only", True), "np.load": ("allow_pickle", False),
            "numpy.load": ("allow_pickle", False)}  # fmt: skip
 # Where one of these is needed, and why it can do no harm.
@@ -37,6 +47,11 @@ def suspects(source: str):
             )
             named += [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
             yield from (name.split(".")[0] for name in named if name.split(".")[0] in MODULES)
+            if isinstance(
+                node, ast.ImportFrom
+            ):  # under a name of its own nobody would see the call
+                taken = (f"{node.module}.{alias.name}" for alias in node.names)
+                yield from (one for one in taken if one in READERS or one in LOADERS)
         elif isinstance(node, ast.Call):
             called = ast.unparse(node.func)
             last = called.split(".")[-1]
@@ -45,8 +60,11 @@ def suspects(source: str):
                 given = {one.arg: one.value for one in node.keywords}.get(keyword)
                 if not (isinstance(given, ast.Constant) and given.value is wanted):
                     yield called
-            elif called in BUILT_IN or called.startswith("builtins.") or last in CALLS:
+            elif called in BUILT_IN | LOADERS or called.startswith("builtins.") or last in CALLS:
                 yield called
+            yield from [called] if called.startswith("os.") and last.startswith(FAMILIES) else []
+        elif isinstance(node, ast.Assign) and ast.unparse(node.value) in READERS:
+            yield ast.unparse(node.value)
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: path.relative_to(ROOT).as_posix())
@@ -69,6 +87,8 @@ def test_what_is_allowed_is_still_there():
         "import pickle", "from pickle import loads", "import subprocess", "eval('1')", "exec(x)", "os.system('ls')",
         "torch.load(path)", "torch.load(path, weights_only=False)", "torch.load(path, weights_only=flag)",
         "np.load(path)", "np.load(path, allow_pickle=True)", "import yaml", "compile(a, b, 'exec')", "__import__('os')",
+        "from torch import load", "l = torch.load", "torch.jit.load(p)", "torch.hub.load(p)", "os.execvp('a', b)",
+        "os.posix_spawn('a', b, c)", "os.startfile(p)", "asyncio.create_subprocess_shell(x)", "from numpy import load",
         "import marshal", "import shelve", "from subprocess import run",
     ],
 )  # fmt: skip

@@ -18,6 +18,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from ...torch_files import check_stored, check_whole
 from .kept import Kept
 from .network import CANVAS, GRID, Sightings, Unavailable, first_line
 
@@ -118,7 +119,10 @@ def _kornia_network(file: Path) -> Any:
         )
     network = YuNet("test", pretrained=False)
     # weights_only: nothing in the file is run; map_location: it was saved on a GPU.
-    network.load_state_dict(torch.load(file, map_location="cpu", weights_only=True))
+    check_stored(file)
+    loaded = torch.load(file, map_location="cpu", weights_only=True)
+    check_whole(loaded)
+    network.load_state_dict(loaded)
     return network.eval()
 
 

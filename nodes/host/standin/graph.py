@@ -228,7 +228,7 @@ def _value_problems(value: Any, declared: Any) -> Iterator[str]:
         return
     lowest, highest = getattr(declared, "min", None), getattr(declared, "max", None)
     if (lowest is not None and number < lowest) or (highest is not None and number > highest):
-        yield f"must be between {lowest:g} and {highest:g}, got {number:g}"
+        yield f"must be between {lowest:g} and {highest:g}, got {str(number)[:40]}"
 
 
 def _unwrapped(value: Any) -> Any:

@@ -10,10 +10,10 @@ import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
-from math import isfinite
 from pathlib import Path
 from typing import Any
 
+from ...finite import finite_number
 from ..own_files import own_files, parsed, text_of
 
 FILE = Path(__file__).with_name("terms.json")
@@ -208,7 +208,7 @@ def _checked_ages(ages: Any, where: str) -> Any:
 
 
 def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool) and isfinite(value)
+    return finite_number(value) is not None
 
 
 def _check_text(text: Any, where: str) -> None:

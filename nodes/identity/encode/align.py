@@ -34,6 +34,7 @@ WIDE = 128  # px of its wider relative: the same face with 8 px more at each sid
 HALF = 0.5  # px: the template counts from pixel centres, the pack from pixel edges
 # Larger crops are shrunk with care; up to here one sample a pixel, as those had on which networks were trained.
 PLAIN = 256
+FARTHEST = 16  # times the picture's long side: eyes farther apart are not of this picture
 SPARE = 2.0  # px of what is left for each px of such a crop, when a huge face is first made smaller
 MESH_MOUTH = (61, 291)  # corners of the mouth in the face mesh, image-left first
 
@@ -131,7 +132,8 @@ def aligned_crop(picture: Tensor, face: Face, size: int = SIDE) -> NDArray[np.ui
     Raises
     ------
     ValueError
-        See ``similarity``; or the picture has another shape.
+        See ``similarity``; or the picture has another shape, or the face is that of a picture many
+        times larger.
     """
     if picture.ndim != 3 or picture.shape[-1] not in (1, 3, 4) or 0 in picture.shape:
         raise ValueError(
@@ -139,6 +141,14 @@ def aligned_crop(picture: Tensor, face: Face, size: int = SIDE) -> NDArray[np.ui
         )
     colours, _ = split_alpha(picture[None])
     there = similarity(five_points(face), size)
+    long = max(picture.shape[:2])
+    # as the template has them, whatever the five points are
+    apart = hypot(*np.subtract(*_template(size)[:2])) / hypot(there[0, 0], there[1, 0])
+    if apart > FARTHEST * long:
+        raise ValueError(
+            f"the eyes of a face must lie at most {FARTHEST} times as far apart as the picture is long "
+            f"({long} px), got {apart:.4g} px. Give the eyes in pixels of this picture"
+        )
     sample = _sampled if size <= PLAIN else _shrunk
     return sample(colours[0], _inverse(there), size)
 
@@ -205,10 +215,20 @@ def _mixed(light: Tensor, back: NDArray[np.float64], size: int) -> Tensor:
     across, down = back[:, 0], back[:, 1]
     weights = _tent(hypot(*across))
     finer = len(weights) // 2 + 1
-    at = (np.arange(size * finer + finer - 1) - (finer - 1)) / finer + HALF
-    places = np.empty((len(at), len(at), 2), np.float32)
+    half = (abs(across) + abs(down)) / 2  # of what one pixel covers
+    # What is finer is made where the picture is: all of it is many GB where a tiny picture is shown.
+    spans = _shown(back, sides, half, size)
+    (left, right), (top, bottom) = spans
+    crop = torch.zeros(size, size, 3)
+    if right <= left or bottom <= top:
+        return crop
+    xs, ys = (
+        (np.arange(first * finer, last * finer + finer - 1) - (finer - 1)) / finer + HALF
+        for first, last in spans
+    )
+    places = np.empty((len(ys), len(xs), 2), np.float32)
     for axis, side in enumerate(sides):  # torch counts from -1 to 1 between the edges
-        where = at * across[axis], (at * down[axis] + back[axis, 2])[:, None]
+        where = xs * across[axis], (ys * down[axis] + back[axis, 2])[:, None]
         places[..., axis] = np.add(*where) * (2 / side) - 1
     seen = grid_sample(
         light[None],
@@ -216,16 +236,33 @@ def _mixed(light: Tensor, back: NDArray[np.float64], size: int) -> Tensor:
         padding_mode="border",
         align_corners=False,
     )[0]
-    for _ in range(2):  # the rows, then the columns
-        lines = [seen[:, first:][:, ::finer][:, :size] for first in range(len(weights))]
+    for first_px, last_px in ((top, bottom), (left, right)):  # the rows, then the columns
+        count = last_px - first_px
+        lines = [seen[:, first:][:, ::finer][:, :count] for first in range(len(weights))]
         summed = torch.zeros_like(lines[0])
         for line, weight in zip(lines, weights, strict=True):
             summed.add_(line, alpha=weight)
         seen = summed.transpose(1, 2)
-    half = (abs(across) + abs(down)) / 2  # of what one pixel covers
-    centres = torch.from_numpy(places[finer - 1 :: finer, finer - 1 :: finer][:size, :size])
+    centres = torch.from_numpy(places[finer - 1 :: finer, finer - 1 :: finer])
+    centres = centres[: bottom - top, : right - left]
     beyond = centres.abs() >= torch.from_numpy(1 + half * 2 / sides).float()
-    return seen.permute(1, 2, 0).masked_fill(beyond.any(-1, keepdim=True), 0)
+    crop[top:bottom, left:right] = seen.permute(1, 2, 0).masked_fill(
+        beyond.any(-1, keepdim=True), 0
+    )
+    return crop
+
+
+def _shown(
+    back: NDArray[np.float64], sides: NDArray[np.int_], half: NDArray[np.float64], size: int
+) -> tuple[tuple[int, int], tuple[int, int]]:
+    """The columns and the rows of the crop that may show the picture; a pixel more at each end."""
+    least, most = -half, sides + half
+    corners = np.array([(x, y) for x in (least[0], most[0]) for y in (least[1], most[1])])
+    there = _inverse(back)
+    inside = corners @ there[:, :2].T + there[:, 2]
+    first = np.clip(np.floor(inside.min(0)) - 1, 0, size).astype(int)
+    last = np.clip(np.ceil(inside.max(0)) + 1, 0, size).astype(int)
+    return (int(first[0]), int(last[0])), (int(first[1]), int(last[1]))
 
 
 def _tent(step: float) -> list[float]:

@@ -7,6 +7,9 @@ import pytest
 
 from portrait_loupe.nodes.casting.votes import (
     FEWEST_PICKS,
+    MOST_LETTERS,
+    MOST_MODELS,
+    MOST_OFFERED,
     Choice,
     Z,
     bradley_terry,
@@ -286,3 +289,49 @@ def test_large_logs_do_not_overflow():
     found = bradley_terry([("a", "b")] * 200_0 + [("b", "c")] * 2000)
     assert all(abs(one.strength) < 30 for one in found.strengths)
     assert exp(found.strengths[0].strength - found.strengths[1].strength) > 100
+
+
+# --- logs that are out of all proportion ----------------------------------------------------------
+
+
+def test_a_line_with_more_takes_than_any_offer_has_is_passed_over():
+    good = line(0, [1.0, 2.0])
+    assert len(choices_of([line(0, [None] * MOST_OFFERED, tag="a"), good])) == 2
+    assert len(choices_of([line(0, [None] * 2000, tag="b"), good])) == 1
+    assert trust([line(0, [1.0] * 2000, tag="b"), good]).of == 1
+
+
+def test_a_models_name_is_one_short_line():
+    models = {0: "one\nline\u202e" + "x" * 10**6, 1: "two", 2: "\n"}
+    (choice,) = choices_of([line(0, [1.0, 2.0, 3.0], models=models)])
+    assert choice.winner == "one line" + "x" * (MOST_LETTERS - 8)
+    assert list(choice.offered) == [choice.winner, "two"]
+
+
+def test_the_models_that_were_offered_most_often_are_ranked_and_the_others_counted():
+    many = [f"model {number:03}" for number in range(200)]
+    often = bradley_terry(
+        [("often", "seldom")] * 3 + [Choice("often", dict.fromkeys([*many, "often"], 1))]
+    )
+    names = [one.name for one in often.strengths]
+    assert len(names) == MOST_MODELS
+    assert names[0] == "often"
+    assert "seldom" in names
+    assert often.left_out == 202 - MOST_MODELS
+    lines = standing_lines(often)
+    assert (
+        lines[-1]
+        == f"138 more models are not ranked: only the {MOST_MODELS} that were offered most often are"
+    )
+    assert max(map(len, lines)) < 300
+    assert standing_lines(bradley_terry([("a", "b")]))[-1].startswith("b: ")
+
+
+def test_what_else_was_offered_leaves_the_odds_as_they_are():
+    """Luce's choice: with and without a crowd that was never picked a won 7 of 10 against b."""
+    crowd = [f"model {number:03}" for number in range(100)]
+    picks = votes((("a", "b"), 7), (("b", "a"), 3))
+    few = bradley_terry(picks, prior=ALMOST_NONE)
+    ranked = bradley_terry([*picks, Choice(crowd[-1], dict.fromkeys(crowd, 1))], prior=ALMOST_NONE)
+    assert ranked.left_out > 0
+    assert ranked.chance("a", "b") == pytest.approx(few.chance("a", "b"), abs=1e-6)

@@ -1,5 +1,6 @@
 import os
 import pickle
+import zipfile
 
 import pytest
 import torch
@@ -139,3 +140,28 @@ def test_what_is_no_adapter_is_told_by_what_it_holds(tmp_path):
     torch.save({"step": 3}, path)
     with pytest.raises(ValueError, match=r"ipadapter/lora.bin is not used: step is a int"):
         read_adapter(path, "ipadapter/lora.bin")
+
+
+def test_a_weight_that_is_stretched_is_refused_at_once(identity_adapters, tmp_path):
+    """Few bytes on the disk, a million million values to look at."""
+    checkpoint = identity_adapters.build("faceid")
+    key = next(key for key in checkpoint["ip_adapter"] if "to_k" in key)
+    checkpoint["ip_adapter"][key] = torch.zeros(1, 1).expand(10**6, 10**6)
+    torch.save(checkpoint, tmp_path / "a.bin")
+    with pytest.raises(
+        ValueError, match=r"ipadapter/a.bin is not used: .*to_k.* is stretched over 4000000000000"
+    ):
+        read_adapter(tmp_path / "a.bin", "ipadapter/a.bin")
+
+
+def test_a_packed_file_is_refused_before_it_is_read(tmp_path, monkeypatch):
+    torch.save({"image_proj": torch.zeros(1000, 1000)}, tmp_path / "good.bin")
+    with (
+        zipfile.ZipFile(tmp_path / "good.bin") as good,
+        zipfile.ZipFile(tmp_path / "a.bin", "w", zipfile.ZIP_DEFLATED) as bad,
+    ):
+        for one in good.infolist():
+            bad.writestr(one.filename, good.read(one))
+    monkeypatch.setattr(torch, "load", lambda *_, **__: pytest.fail("it was read"))
+    with pytest.raises(ValueError, match=r"ipadapter/a.bin is not used: its part .* is packed"):
+        read_adapter(tmp_path / "a.bin", "ipadapter/a.bin")

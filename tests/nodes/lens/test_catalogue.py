@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from portrait_loupe.kernels.psf import compute_psf, core_share, mtf, mtf_lp_mm
+from portrait_loupe.nodes.lens import catalogue as catalogue_module
 from portrait_loupe.nodes.lens.catalogue import (
     DEFAULT,
     CatalogueError,
@@ -188,3 +189,24 @@ def test_an_unknown_lens_is_refused():
 def test_a_broken_catalogue_names_the_row(text, message):
     with pytest.raises(CatalogueError, match=message):
         read_catalogue(text, "test.json")
+
+
+@pytest.mark.parametrize(
+    "field",
+    ["focus_um", "w040_um", "w060_um", "w131_um", "w222_um", "w220_um", "loca_um", "lca_um_per_100nm",
+     "residual_sigma_um", "rotation_deg"],
+)  # fmt: skip
+@pytest.mark.parametrize("value", [1e308, 1e7])
+def test_a_value_beyond_all_lenses_is_refused_where_the_file_is_read(field, value):
+    text = json.dumps({"name": "a", "f_number": 4, field: value})
+    with pytest.raises(
+        CatalogueError, match=rf"mine.json \(a\): {field} must be from -.* got 1e\+"
+    ):
+        read_lens(text, "mine.json")
+
+
+def test_the_most_that_a_file_may_say_has_a_sampling_that_can_be_judged():
+    values = dict(catalogue_module._MOST)
+    lens = read_lens(json.dumps({"name": "a", "f_number": 0.5, **values}), "mine.json")
+    with pytest.raises(ValueError, match=r"the PSF of 'a' .* must be at most 511 px wide"):
+        compute_psf(lens, 12.0, field=1.0)

@@ -286,3 +286,33 @@ def test_opencv_is_not_needed(monkeypatch):
     _, picture = noise_picture()
     for size in SIZES:
         assert aligned_crop(picture, face_at(crooked(0)), size).shape == (size, size, 3)
+
+
+@pytest.mark.parametrize("size", [112, 512])
+def test_eyes_much_farther_apart_than_the_picture_is_long_are_refused(size):
+    face = Face(((-5e5, 100.0), (5e5, 100.0)))
+    with pytest.raises(ValueError, match=r"at most 16 times .* long \(200 px\), got 1e\+06 px"):
+        aligned_crop(torch.ones(200, 200, 3), face, size)
+
+
+def test_no_more_is_made_finer_than_the_picture_fills(monkeypatch):
+    """A strip of 600 x 2 px in a face 9000 px wide: the whole crop would be 14 000 x 14 000 samples."""
+    made, sample = [], torch.nn.functional.grid_sample
+
+    def watched(light, places, **how):
+        made.append(places.numel() // 2)
+        return sample(light, places, **how)
+
+    monkeypatch.setattr(torch.nn.functional, "grid_sample", watched)
+    crop = aligned_crop(torch.ones(2, 600, 3), Face(((-4200.0, 1.0), (4800.0, 1.0))), 512)
+    assert made[0] < 200_000
+    assert 0 < (crop > 0).any(-1).sum() < 100
+
+
+@pytest.mark.parametrize("move", [(0, 0), (900, 0), (-300, 700), (5000, 0)], ids=str)
+def test_what_is_left_out_is_black_anyway(monkeypatch, astronaut, move):
+    c, s = 6 * cos(0.5), 6 * sin(0.5)
+    there = (align.TEMPLATE - 56) @ np.array([(c, s), (-s, c)]) + (256, 256) + move
+    crop = aligned_crop(astronaut[0], face_at(there), 512)
+    monkeypatch.setattr(align, "_shown", lambda *_: ((0, 512), (0, 512)))
+    assert np.array_equal(crop, aligned_crop(astronaut[0], face_at(there), 512))
