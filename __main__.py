@@ -120,7 +120,8 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def say(words: str) -> None:
-    print(words, flush=True)
+    """Print; what a terminal would take for orders is seen as ?, since workflows and files come from anybody."""
+    print("".join(one if one.isprintable() or one in "\n\t" else "?" for one in words), flush=True)
 
 
 # --- the environment -------------------------------------------------------------------------

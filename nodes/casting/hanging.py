@@ -41,7 +41,9 @@ def hanging_on(prompt: Any, node_id: Any, is_output: Callable[[str], bool]) -> l
     if start in (None, own):
         return []
     above = set(_upstream(graph, [start]))
-    pictures = _made_by_generators(graph, start, above)
+    after = _after(graph)
+    pictures = above & _downstream(after, _generators(graph, start, above))
+    reached = _downstream(after, pictures)
     found = []
     for other, node in graph.items():
         if other == own or other in above or not is_output(str(node.get("class_type"))):
@@ -49,7 +51,7 @@ def hanging_on(prompt: Any, node_id: Any, is_output: Callable[[str], bool]) -> l
         asks = [other]
         if node.get("class_type") == CAST_LOCK and not is_locked(node["inputs"].get("lock", "")):
             asks += filter(None, [_link(node["inputs"].get(CAST), graph)])
-        if pictures.intersection(_upstream(graph, asks)):
+        if reached.intersection(asks):
             found.append(f"{node.get('class_type')} ({other})")
     for other in above:  # an output node that stands between a generator and the cast
         if other in pictures and is_output(str(graph[other].get("class_type"))):
@@ -57,8 +59,8 @@ def hanging_on(prompt: Any, node_id: Any, is_output: Callable[[str], bool]) -> l
     return found
 
 
-def _made_by_generators(graph: Mapping[str, Any], start: str, above: set[str]) -> set[str]:
-    """Of the nodes above a lock those that need a generator, or are one.
+def _generators(graph: Mapping[str, Any], start: str, above: set[str]) -> set[str]:
+    """Of the nodes above a lock those that make pictures.
 
     A generator is every node with a seed; and what a take comes from where nothing above it has a
     seed, unless it was loaded from a file.
@@ -74,7 +76,27 @@ def _made_by_generators(graph: Mapping[str, Any], start: str, above: set[str]) -
             str(graph[one].get("class_type")).startswith(_FILES) for one in before
         ):
             makers.add(take)
-    return {one for one in above if makers.intersection(_upstream(graph, [one]))}
+    return makers
+
+
+def _after(graph: Mapping[str, Any]) -> dict[str, list[str]]:
+    """The nodes that need each node."""
+    found: dict[str, list[str]] = {}
+    for node_id in graph:
+        for before in _needs(graph, node_id):
+            found.setdefault(before, []).append(node_id)
+    return found
+
+
+def _downstream(after: Mapping[str, list[str]], start: set[str]) -> set[str]:
+    """Nodes and all that need them."""
+    seen, waiting = set(start), list(start)
+    while waiting:
+        for other in after.get(waiting.pop(), ()):
+            if other not in seen:
+                seen.add(other)
+                waiting.append(other)
+    return seen
 
 
 def _graph(prompt: Any) -> dict[str, Any]:

@@ -39,6 +39,7 @@ KEYWORD = "loupe.compare"  # of the PNG text that holds the manifest
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _LEVEL = 4  # of zlib, as the host saves
 _STRIP = 2**20  # bytes of pixels filtered and compressed at once
+_MOST_EXTRA = 5  # of the host's additions: a tag each from Make downwards, and the next one holds numbers alone
 _LOOK_SECONDS = 0.1  # between two looks at whether Pillow is done
 _EXIF_MOST = 65533  # bytes: a JPEG segment counts its length, itself included, in 16 bits
 _MAKE, _MODEL, _EXIF_IFD, _USER_COMMENT = 0x010F, 0x0110, 0x8769, 0x9286
@@ -306,7 +307,7 @@ def _exif(metadata: Metadata) -> bytes:
     exif = Image.Exif()
     if metadata.prompt is not None:
         exif[_MODEL] = f"prompt:{json.dumps(metadata.prompt)}"
-    for back, (key, value) in enumerate(metadata.extra.items()):
+    for back, (key, value) in enumerate(list(metadata.extra.items())[:_MOST_EXTRA]):
         exif[_MAKE - back] = f"{key}:{json.dumps(value)}"
     if metadata.manifest is not None:
         comment = b"ASCII\0\0\0" + json.dumps(metadata.manifest).encode("ascii")

@@ -12,7 +12,7 @@ import torch
 from PIL import Image, ImageDraw
 from torch import Tensor
 
-from ...kernels.picture import flatten_alpha
+from ...kernels.picture import check_result, flatten_alpha
 from ...kernels.resample import OVERSHOOT, resample
 from ..contrast import lay_scrim, plan_ink
 from ..labels import fit, shorten, size_for, width_of
@@ -94,6 +94,7 @@ def compare(
     that raises ends the work.
     """
     design = plan_design(panels, settings)
+    check_result(len(design.slides), *design.key.layout.size, "the plate")
     cuts = sum(len(slide.panels) for slide in design.slides)
     done, show = count(1), progress(cuts + 2 * len(panels) - 1)
 

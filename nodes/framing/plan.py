@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import cos, gcd, radians, sin
+from math import cos, gcd, isfinite, radians, sin
 from typing import Any
 
 from .faces import Box, Face, Faces, Point
@@ -186,6 +186,8 @@ def plan_crops(
     shot = _region_of(preset, region)
     _check_choice("pad", pad, PADS)
     _check_choice("several", several, SEVERAL)
+    if not (isfinite(min_iod_px) and min_iod_px >= 0):
+        raise ValueError(f"min_iod_px must be 0 px or more, got {min_iod_px:g}")
     empty = [index + 1 for index, frame in enumerate(faces.frames) if not frame]
     if empty:
         raise ValueError(
@@ -245,6 +247,8 @@ def plan_video(
     shot = _region_of(preset, region)
     _check_choice("pad", pad, PADS)
     fed = model_of(model, megapixels, multiple_of)
+    if not (isfinite(fps) and fps > 0):
+        raise ValueError(f"fps must be above 0 pictures per second, got {fps:g}")
     steady = follow(faces, fps)
     groups = [(frame[0],) for frame in steady.frames]
     wishes = [_wish(shot, group, level_eyes) for group in groups]

@@ -114,7 +114,7 @@ def _level(text: str) -> float:
         value = float("nan")
     if not LEVELS[0] <= value <= LEVELS[1]:
         raise ValueError(
-            f"choices must be levels from {LEVELS[0]:g} to {LEVELS[1]:g}, such as -1, 0, 1; got {text!r}"
+            f"choices must be levels from {LEVELS[0]:g} to {LEVELS[1]:g}, such as -1, 0, 1; got {text[:80]!r}"
         )
     return value
 

@@ -35,25 +35,30 @@ def flatten(loaded: Any) -> dict[str, Tensor]:
         Anything but tensors in it, two tensors of one name, or nothing at all; the key is named.
     """
     flat: dict[str, Tensor] = {}
-    _gather(loaded, "", flat, 0)
+    _gather(loaded, "", flat, 0, set())
     if not flat:
         raise ValueError("the file holds no tensor: it is not an adapter, or it was cut off")
     return flat
 
 
-def _gather(value: Any, name: str, flat: dict[str, Tensor], depth: int) -> None:
+def _gather(value: Any, name: str, flat: dict[str, Tensor], depth: int, seen: set[int]) -> None:
     if isinstance(value, Tensor):
         key = _known_name(name)
         if key in flat:
             raise ValueError(f"the file holds two tensors called {key}: save it again with one")
         flat[key] = value.detach()
     elif isinstance(value, Mapping) and depth < DEEPEST:
+        if id(value) in seen:  # a few kB of those in one another would be read for hours
+            raise ValueError(
+                f"{name} stands in the file twice: save it again as an adapter is published"
+            )
+        seen.add(id(value))
         for key, inner in value.items():
             if not isinstance(key, str):
                 raise ValueError(
                     f"{name or 'the file'} holds the key {key!r}, a {type(key).__name__}: keys must be text"
                 )
-            _gather(inner, f"{name}.{key}" if name else key, flat, depth + 1)
+            _gather(inner, f"{name}.{key}" if name else key, flat, depth + 1, seen)
     else:
         raise ValueError(
             f"{name or 'the file'} is a {type(value).__name__}: an adapter holds tensors and dictionaries of "

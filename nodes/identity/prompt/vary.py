@@ -46,7 +46,7 @@ def read_names(text: str, field: Field, widget: str) -> list[str]:
             raise ValueError(f"{widget}: {entry!r} could be {' or '.join(fits)}. Write more of it.")
         if not fits:
             raise ValueError(
-                f"{widget} must name any of {', '.join(known)}, or * for all; got {entry!r}"
+                f"{widget} must name any of {', '.join(known)}, or * for all; got {entry[:80]!r}"
             )
         found += fits
     return found
@@ -64,7 +64,7 @@ def read_ages(text: str) -> list[str]:
     for entry in entries:
         if not re.fullmatch(r"[0-9]{1,3}", entry) or not 1 <= int(entry) <= 100:
             raise ValueError(
-                f"vary_ages must list ages from 1 to 100 in years, such as 25, 45, 70; got {entry!r}"
+                f"vary_ages must list ages from 1 to 100 in years, such as 25, 45, 70; got {entry[:80]!r}"
             )
     return [str(int(entry)) for entry in entries]
 

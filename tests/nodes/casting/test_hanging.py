@@ -2,6 +2,7 @@
 
 import pytest
 
+from portrait_loupe.nodes.casting import hanging
 from portrait_loupe.nodes.casting.hanging import hanging_on
 
 OUTPUTS = {"PreviewImage", "SaveImage", "PreviewAny", "LoupeCastLock"}
@@ -88,3 +89,19 @@ def test_an_output_node_between_generator_and_lock_is_named():
 )  # fmt: skip
 def test_a_strange_graph_has_none(prompt):
     assert found(prompt) == []
+
+
+def test_a_graph_of_thousands_of_nodes_is_looked_at_once(monkeypatch):
+    """Each node's links are read a few times at most, however many outputs there are."""
+    graph = {"g": {"class_type": "Maker", "inputs": {"seed": 1}}, "s": {"class_type": "LoupeCastSheet", "inputs": {"takes.take0": ["g", 0]}},
+             "l": {"class_type": "LoupeCastLock", "inputs": {"cast": ["s", 0]}}}  # fmt: skip
+    before = "g"
+    for number in range(2000):
+        graph[f"n{number}"] = {"class_type": "PreviewImage", "inputs": {"images": [before, 0]}}
+        before = f"n{number}"
+    read = []
+    real = hanging._needs
+    monkeypatch.setattr(hanging, "_needs", lambda *given: read.append(1) or real(*given))
+    found = hanging.hanging_on(graph, "l", lambda kind: kind == "PreviewImage")
+    assert len(found) == 2000
+    assert len(read) < 5 * len(graph)

@@ -342,6 +342,13 @@ def test_a_webp_holds_a_large_graph():
     assert notes == []
 
 
+@pytest.mark.parametrize("name", ["WebP lossless", "JPEG 4:4:4"])
+def test_additions_beyond_the_tags_are_left_out(name):
+    extra = {f"k{number}": number for number in range(400)}
+    file, _ = written(torch.rand(8, 8, 3), name, metadata=Metadata({}, extra, None))
+    assert opened(file).getexif()
+
+
 def test_a_name_that_no_png_text_can_have_is_made_one():
     told = Metadata(None, {"\u5149": 1, "a\0b": 2, "c" * 100: 3})
     data, _ = written(torch.rand(4, 4, 3), "PNG 8-bit", metadata=told)

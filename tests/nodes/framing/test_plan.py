@@ -13,6 +13,7 @@ from portrait_loupe.nodes.framing.plan import (
     check_plan,
     plan_crops,
     plan_subjects,
+    plan_video,
     report,
 )
 from portrait_loupe.nodes.framing.regions import FACE_OVAL, SHOTS, Region
@@ -330,3 +331,11 @@ def test_unknown_choices_are_refused(choice, words):
 
 def test_every_preset_is_offered():
     assert set(PRESETS) == {*SHOTS, "custom", SUBJECT}
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), -1.0])
+def test_numbers_that_are_none_are_refused_by_name(value):
+    with pytest.raises(ValueError, match=r"min_iod_px must be 0 px or more"):
+        plan_crops(faces(FACE), "CU close-up", "SDXL", min_iod_px=value)
+    with pytest.raises(ValueError, match=r"fps must be above 0"):
+        plan_video(faces(FACE), "CU close-up", "SDXL", fps=value)

@@ -46,5 +46,13 @@ def test_what_is_no_dictionary_of_tensors_is_refused_by_name(loaded, said):
 def test_a_dictionary_in_itself_comes_to_an_end():
     turning = {}
     turning["a"] = turning
-    with pytest.raises(ValueError, match=r"a\.a\.a"):
+    with pytest.raises(ValueError, match="a stands in the file twice"):
         flatten(turning)
+
+
+def test_one_dictionary_in_many_places_is_refused_before_it_is_read_for_hours():
+    inner = {}
+    for _ in range(6):
+        inner = {str(number): inner for number in range(20)}
+    with pytest.raises(ValueError, match="stands in the file twice"):
+        flatten({"image_proj": inner})
