@@ -366,23 +366,22 @@ def place(prompt: dict[str, dict[str, Any]], pictures: Mapping[str, Path], host:
     """Bring the pictures to the host, and write their names there into the prompt."""
     taken: dict[str, Path] = {}
     for number, (node_id, file) in enumerate(pictures.items(), 1):
-        if file == sample():
-            prompt[node_id]["inputs"]["image"] = _place_sample(file, host)
-            continue
-        name = file.name
+        own = file != sample()
+        name = file.name if own else SAMPLES[0]
         while taken.setdefault(name, file) != file:  # the same name in another folder
             name = f"{number:03}_{name}"
-        prompt[node_id]["inputs"]["image"] = host.place(file, name)
+        placed = host.place(file, name) if own else _place_sample(file, name, host)
+        prompt[node_id]["inputs"]["image"] = placed
 
 
-def _place_sample(file: Path, host: Host) -> str:
+def _place_sample(file: Path, name: str, host: Host) -> str:
     """The sample as PNG, which every host decodes alike."""
     from PIL import Image
 
     with tempfile.TemporaryDirectory() as folder, Image.open(file) as picture:
-        converted = Path(folder, SAMPLES[0])
+        converted = Path(folder, name)
         picture.convert("RGB").save(converted)
-        return host.place(converted, converted.name)
+        return host.place(converted, name)
 
 
 def find_picture(name: str, node_id: str, workflow: Path) -> Path:

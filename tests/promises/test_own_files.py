@@ -10,7 +10,7 @@ from PIL import Image
 from portrait_loupe.nodes.extension import NODES
 from portrait_loupe.nodes.host.outcome import Refusal
 from portrait_loupe.nodes.host.pictures import read_picture, save_pictures
-from portrait_loupe.nodes.host.runner import StandIn, find_picture, loaders, place
+from portrait_loupe.nodes.host.runner import StandIn, find_picture, loaders, place, sample
 
 
 def picture(path, shade):
@@ -67,6 +67,20 @@ def test_numbers_alike_mix_no_pictures_up(host, tmp_path):
     place(prompt, dict(zip(prompt, files, strict=True)), host)
     found = [read_picture(host._input / one["inputs"]["image"])[0] for one in prompt.values()]
     assert [round(float(one.mean()) * 255) for one in found] == list(shades)
+
+
+def test_the_sample_does_not_take_the_place_of_ones_own(host, tmp_path):
+    """Which may be called as the shipped workflows call it."""
+    photo = sample()
+    if photo is None:
+        pytest.skip("matplotlib's sample data is not here")
+    own = picture(tmp_path / "portrait_a.png", 10)
+    for files in ({"1": own, "2": photo}, {"1": photo, "2": own}):
+        prompt = {key: load("portrait_a.png") for key in files}
+        place(prompt, files, host)
+        found = {key: read_picture(host._input / one["inputs"]["image"])[0] for key, one in prompt.items()}  # fmt: skip
+        sizes = {key: tuple(one.shape[1:3]) for key, one in found.items()}
+        assert sizes == {key: (8, 8) if file == own else (600, 512) for key, file in files.items()}
 
 
 @pytest.mark.parametrize("name", ["/etc/x.png", "../x.png", "a/x.png", "a\\x.png", "C:x.png", ".."])
