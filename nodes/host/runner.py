@@ -24,6 +24,7 @@ from .standin.images import image_nodes
 from .workflow import Slot, is_ui_format, slots_of, spread, ui_to_api
 
 _MOST_DIGITS = 20  # of a node's number
+_LEADING = "/\\:\0"
 SAMPLES = ("portrait_a.png", "portrait_b.png")  # the names that the shipped workflows load
 _TRUTHS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
@@ -367,7 +368,7 @@ def place(prompt: dict[str, dict[str, Any]], pictures: Mapping[str, Path], host:
     taken: dict[str, Path] = {}
     for number, (node_id, file) in enumerate(pictures.items(), 1):
         own = file != sample()
-        name = file.name if own else SAMPLES[0]
+        name = _plain(file.name) if own else SAMPLES[0]
         while taken.setdefault(name, file) != file:  # the same name in another folder
             name = f"{number:03}_{name}"
         placed = host.place(file, name) if own else _place_sample(file, name, host)
@@ -397,8 +398,8 @@ def find_picture(name: str, node_id: str, workflow: Path) -> Path:
     if name in SAMPLES and photo:
         return photo
     raise Refusal(
-        f"node {node_id} (Load Image) asks for {name}, which lies neither beside the workflow nor in the "
-        "current folder. Name a picture with --input."
+        f"node {node_id} (Load Image) asks for {name}, which is no picture beside the workflow or in the "
+        f"current folder ({', '.join(sorted(ENDINGS))}). Name a picture with --input."
     )
 
 
@@ -416,7 +417,12 @@ def _is_inside(path: Path, folder: Path) -> bool:
 
 def _is_plain(name: str) -> bool:
     """Whether it is the name of a file alone, on any system."""
-    return name not in ("", ".", "..") and not set(name) & set("/\\:\0")
+    return name not in ("", ".", "..") and _plain(name) == name
+
+
+def _plain(name: str) -> str:
+    """A file's name without what leads elsewhere on another system: on Linux one may hold a colon."""
+    return "".join("_" if one in _LEADING else one for one in name)
 
 
 def sample() -> Path | None:

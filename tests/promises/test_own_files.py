@@ -29,7 +29,7 @@ def load(name):
 
 
 HOSTILE = [
-    "/tmp/x",
+    "/far/x",
     "../x",
     "a/b",
     "a\\b",
@@ -67,6 +67,14 @@ def test_numbers_alike_mix_no_pictures_up(host, tmp_path):
     place(prompt, dict(zip(prompt, files, strict=True)), host)
     found = [read_picture(host._input / one["inputs"]["image"])[0] for one in prompt.values()]
     assert [round(float(one.mean()) * 255) for one in found] == list(shades)
+
+
+@pytest.mark.skipif(os.name != "posix", reason="Windows has no such names")
+def test_a_picture_of_ones_own_may_have_any_name(host, tmp_path):
+    files = [picture(tmp_path / name, 10) for name in ("taken 12:30.png", "a\\b.png")]
+    prompt = {"1": load("x"), "2": load("y")}
+    place(prompt, dict(zip(prompt, files, strict=True)), host)
+    assert [one["inputs"]["image"] for one in prompt.values()] == ["taken 12_30.png", "a_b.png"]
 
 
 def test_the_sample_does_not_take_the_place_of_ones_own(host, tmp_path):
