@@ -33,7 +33,7 @@ def check_stored(path: Path) -> None:
     try:
         with zipfile.ZipFile(path) as archive:
             members = archive.infolist()
-    except (zipfile.BadZipFile, ValueError, NotImplementedError, RuntimeError, EOFError):
+    except (zipfile.BadZipFile, ValueError, RuntimeError, EOFError):
         raise ValueError("it is damaged or no file of torch's. Download it again") from None
     for one in members:
         if one.compress_type != zipfile.ZIP_STORED or one.compress_size != one.file_size:

@@ -139,7 +139,7 @@ def lock_from(told: Any) -> TakeLock:
         _text(told.get("label")),
         _whole(told.get("seed")),
         _text(told.get("prompt_sha"), 16),
-        _number(told.get("score")),
+        finite_number(told.get("score")),
         _whole(told.get("rank")),
         by if by in WAYS else "",
         _text(told.get("at"), 40),
@@ -216,7 +216,3 @@ def _whole(value: Any) -> int | None:
     if isinstance(value, str) and value.isdecimal() and len(value) <= 20:
         value = int(value)  # a seed that JavaScript's numbers cannot hold
     return value if type(value) is int and 0 <= value < 2**64 else None
-
-
-def _number(value: Any) -> float | None:
-    return finite_number(value)

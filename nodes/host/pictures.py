@@ -16,14 +16,8 @@ import torch
 from torch import Tensor
 
 ENDINGS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif"})
-_FORMATS = (
-    "PNG",
-    "JPEG",
-    "WEBP",
-    "BMP",
-    "TIFF",
-    "GIF",
-)  # none that Pillow hands to another program, as EPS
+# None that Pillow hands to another program, as it does with EPS.
+_FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "TIFF", "GIF")
 _MOST_DIGITS = 16  # of a file's number
 
 
